@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The CPU's vector instructions, for every target: a helper inlined into a target that is built
+// without FMA would call `fmaf()` once per lane.
+#if arch(x86_64)
+let cpu = ["-march=native"]
+#else
+let cpu = ["-mcpu=native"]
+#endif
+
+let swift: [SwiftSetting] = [
+  .unsafeFlags(cpu.flatMap { ["-Xcc", $0] }),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swift)
+}
+
+let package = Package(
+  name: "inkflow",
+  products: [
+    .executable(name: "inkflow", targets: ["inkflow"]),
+    .library(name: "Inkflow", targets: ["Flow", "Network", "Imagery", "Sampling", "Training"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CVector", cSettings: [.unsafeFlags(cpu)]),
+    .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
+    .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: swift),
+    .target(name: "Network", dependencies: ["Kernels", "Files"], swiftSettings: swift),
+    .target(name: "Flow", swiftSettings: swift),
+    .target(name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib"], swiftSettings: swift),
+    .target(
+      name: "Sampling", dependencies: ["Kernels", "Network", "Flow"], swiftSettings: swift),
+    .target(
+      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Imagery"],
+      swiftSettings: swift),
+    .executableTarget(
+      name: "inkflow",
+      dependencies: [
+        "Imagery", "Sampling", "Training", "Network", "Flow",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: swift),
+    tests("KernelsTests", ["Kernels"]),
+    tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
+    tests("FlowTests", ["Flow"]),
+    tests("ImageryTests", ["Imagery", "Files"]),
+    tests("TrainingTests", ["Training", "Sampling"]),
+    tests("CommandTests", ["inkflow", "Imagery", "Network"]),
+  ]
+)

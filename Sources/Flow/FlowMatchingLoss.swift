@@ -1,0 +1,37 @@
+/// The conditional flow-matching loss (Lipman et al. 2022, equation 9): the mean over samples and components
+/// of (v − u)², where v is the prediction at (x_t, t) and u = x₁ − x₀. (The sum over components, which some
+/// tutorials print, is larger by a factor of the dimension.)
+public enum FlowMatchingLoss {
+  /// The part of the mean that is due to the components given: Σ (v − u)² / total.
+  ///
+  /// Summed in ascending order, in double precision: the same bits whatever thread has which samples, as
+  /// long as the callers' parts are one per sample and are added in the order of the samples.
+  ///
+  /// - Parameters:
+  ///   - prediction: v, [count].
+  ///   - velocity: u, [count].
+  ///   - total: the components over which the mean is taken, those of the whole batch.
+  public static func evaluate(
+    prediction: Span<Float>, velocity: Span<Float>, total: Int
+  ) -> Double {
+    precondition(prediction.count == velocity.count && prediction.count <= total)
+    var sum = 0.0
+    for i in prediction.indices {
+      let difference = Double(prediction[i] - velocity[i])
+      sum += difference * difference
+    }
+    return sum / Double(total)
+  }
+
+  /// The gradient of the mean with respect to the prediction: 2·(v − u) / total.
+  ///
+  /// - Parameter gradient: [count], to be overwritten.
+  public static func gradient(
+    prediction: Span<Float>, velocity: Span<Float>, total: Int, into gradient: inout MutableSpan<Float>
+  ) {
+    precondition(prediction.count == velocity.count && prediction.count <= total)
+    precondition(gradient.count == prediction.count)
+    let factor = 2 / Float(total)
+    for i in gradient.indices { gradient[i] = factor * (prediction[i] - velocity[i]) }
+  }
+}

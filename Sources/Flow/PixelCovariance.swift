@@ -1,0 +1,63 @@
+/// The covariance of a data set's pixels, and from it the loss of the best affine field.
+///
+/// A sample costs dimension² operations: for 10,000 images of 28×28 that is a second or two. A few thousand samples
+/// of a large data set estimate the loss well, though somewhat too low.
+public struct PixelCovariance: Sendable {
+  public let dimension: Int
+  /// The samples added.
+  public private(set) var count = 0
+  /// [dimension] Σ x.
+  private var sums: [Double]
+  /// Σ x xᵀ, the lower triangle: row i has i + 1 entries.
+  private var products: [[Double]]
+
+  public init(dimension: Int) {
+    precondition(dimension > 0)
+    self.dimension = dimension
+    sums = Array(repeating: 0, count: dimension)
+    products = (1...dimension).map { Array(repeating: 0, count: $0) }
+  }
+
+  /// Adds one sample. Its components should be of order 1, as pixels in [−1, 1] are: the raw products lose
+  /// the digits by which a mean exceeds the deviations.
+  ///
+  /// - Parameter sample: [dimension].
+  public mutating func add(_ sample: Span<Float>) {
+    precondition(sample.count == dimension)
+    count += 1
+    let x = sample.indices.map { Double(sample[$0]) }
+    for i in x.indices {
+      let value = x[i]
+      sums[i] += value
+      let head = x.span.extracting(first: i + 1)
+      var row = products[i].mutableSpan
+      precondition(row.count == head.count)
+      for j in row.indices { row[j] += value * head[j] }
+    }
+  }
+
+  /// [dimension, dimension] E[x xᵀ] − E[x] E[x]ᵀ.
+  public var matrix: [Double] {
+    precondition(count > 0, "no samples were added")
+    let share = 1 / Double(count)
+    var matrix = Array(repeating: 0.0, count: dimension * dimension)
+    for i in 0..<dimension {
+      for j in 0...i {
+        let covariance = share * (products[i][j] - share * sums[i] * sums[j])
+        matrix[i * dimension + j] = covariance
+        matrix[j * dimension + i] = covariance
+      }
+    }
+    return matrix
+  }
+
+  /// The loss of the best affine field with uniform t: (π/2)·mean √λ over the eigenvalues λ of the
+  /// covariance. It is the exact field of a Gaussian with the data's covariance (see
+  /// `GaussianTarget.irreducibleLoss`, in the eigenvectors' coordinates), and the loss of an affine field
+  /// depends on nothing but mean and covariance.
+  public func affineFieldLoss() -> Double {
+    // Rounding leaves the zero eigenvalues, of pixels that never change, slightly negative.
+    let roots = symmetricEigenvalues(of: matrix, dimension: dimension).map { max($0, 0).squareRoot() }
+    return .pi / 2 * roots.reduce(0, +) / Double(dimension)
+  }
+}

@@ -1,0 +1,41 @@
+/// Many images of one size as one picture, in reading order.
+public enum ContactSheet {
+  /// The grey of gaps and empty cells: told from the black ground of digits without outshining them.
+  public static let background: UInt8 = 48
+
+  /// - Parameters:
+  ///   - pixels: [count, height, width, channels], row-major, at least one image.
+  ///   - columns: images in a row; a sheet of fewer images is only as wide as they are.
+  ///   - padding: pixels around and between the images, whatever the scale.
+  ///   - scale: side of the square that each pixel becomes.
+  public static func image(
+    pixels: [UInt8], height: Int, width: Int, channels: Int, columns: Int, padding: Int = 2, scale: Int = 1
+  ) -> PNGImage {
+    precondition(height > 0 && width > 0 && channels > 0, "images without pixels")
+    precondition(columns > 0 && scale > 0 && padding >= 0, "columns and scale are at least 1")
+    let size = height * width * channels
+    precondition(!pixels.isEmpty && pixels.count.isMultiple(of: size), "not a whole number of images")
+    let count = pixels.count / size
+    let columns = min(columns, count)
+    let rows = (count + columns - 1) / columns
+    let cellWidth = width * scale + padding
+    let cellHeight = height * scale + padding
+    let sheetWidth = columns * cellWidth + padding
+    let sheetHeight = rows * cellHeight + padding
+    var sheet = [UInt8](repeating: background, count: sheetWidth * sheetHeight * channels)
+    for index in 0..<count {
+      let top = padding + index / columns * cellHeight
+      let left = padding + index % columns * cellWidth
+      for y in 0..<height * scale {
+        let source = (index * height + y / scale) * width * channels
+        let target = ((top + y) * sheetWidth + left) * channels
+        for x in 0..<width * scale {
+          for channel in 0..<channels {
+            sheet[target + x * channels + channel] = pixels[source + x / scale * channels + channel]
+          }
+        }
+      }
+    }
+    return PNGImage(width: sheetWidth, height: sheetHeight, channels: channels, pixels: sheet)
+  }
+}

@@ -1,0 +1,48 @@
+/// Images of one size, with or without labels: one split of a data set, whole in memory.
+public struct ImageDataset: Sendable {
+  public enum Split: String, CaseIterable, Sendable {
+    case train, test
+
+    /// What MNIST's file names begin with.
+    var filePrefix: String { self == .train ? "train" : "t10k" }
+  }
+
+  public let name: String
+  public let split: Split
+  /// [count, height, width, channels], row-major.
+  public let pixels: [UInt8]
+  public let count: Int
+  public let height: Int
+  public let width: Int
+  /// 1 (grey) or 3 (RGB).
+  public let channels: Int
+  /// [count].
+  public let labels: [UInt8]?
+  /// CRC-32 of `pixels`: with `labelsChecksum` it identifies the data in the record of a run.
+  public let pixelsChecksum: UInt32
+  public let labelsChecksum: UInt32?
+
+  /// - Precondition: at least one image, the size of `pixels` and `labels` as declared.
+  public init(
+    name: String, split: Split, pixels: [UInt8], height: Int, width: Int, channels: Int, labels: [UInt8]?
+  ) {
+    precondition(height > 0 && width > 0, "images of \(height)×\(width) have no pixels")
+    precondition(channels == 1 || channels == 3, "\(channels) channels: 1 is grey, 3 is RGB")
+    let size = height * width * channels
+    precondition(!pixels.isEmpty && pixels.count.isMultiple(of: size), "not a whole number of images")
+    self.name = name
+    self.split = split
+    self.pixels = pixels
+    self.count = pixels.count / size
+    self.height = height
+    self.width = width
+    self.channels = channels
+    self.labels = labels
+    self.pixelsChecksum = crc32(of: pixels)
+    self.labelsChecksum = labels.map(crc32(of:))
+    precondition(labels == nil || labels?.count == count, "one label per image")
+  }
+
+  /// Bytes in one image.
+  public var imageSize: Int { height * width * channels }
+}

@@ -1,0 +1,33 @@
+/// Chunks beside the image data, which libpng's simplified API can't write (PNG specification, third edition,
+/// section 5.3: length, type, data, CRC-32 of type and data).
+enum PNGChunks {
+  /// Signature (8 bytes) and IHDR (4 + 4 + 13 + 4 bytes): what every PNG file begins with.
+  private static let headerSize = 33
+
+  /// A copy of the file `png` with one text chunk for each pair, right after IHDR.
+  ///
+  /// - Precondition: keywords have 1 to 79 printable ASCII characters, without a space at either end; values
+  ///   hold no NUL.
+  static func inserting(text: [(key: String, value: String)], into png: [UInt8]) -> [UInt8] {
+    png[..<headerSize] + text.flatMap { textChunk(key: $0.key, value: $0.value) } + png[headerSize...]
+  }
+
+  /// tEXt where the value is Latin-1, which all that tEXt can hold, and iTXt (uncompressed, no language) for
+  /// others.
+  private static func textChunk(key: String, value: String) -> [UInt8] {
+    precondition(
+      (1...79).contains(key.utf8.count) && key.utf8.allSatisfy { (32...126).contains($0) }
+        && key.first != " " && key.last != " ", "'\(key)' is not a PNG keyword")
+    precondition(!value.unicodeScalars.contains("\0"), "the text of '\(key)' holds a NUL")
+    let latin1 = value.unicodeScalars.compactMap { UInt8(exactly: $0.value) }
+    guard latin1.count == value.unicodeScalars.count else {
+      return chunk("iTXt", Array(key.utf8) + [0, 0, 0, 0, 0] + Array(value.utf8))
+    }
+    return chunk("tEXt", Array(key.utf8) + [0] + latin1)
+  }
+
+  private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
+    let body = Array(type.utf8) + data
+    return UInt32(data.count).bigEndianBytes + body + crc32(of: body).bigEndianBytes
+  }
+}

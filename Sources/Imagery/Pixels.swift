@@ -1,0 +1,31 @@
+/// The two scales of a pixel: bytes 0...255 in files, numbers −1...1 in the model.
+public enum Pixels {
+  /// x = b/127.5 − 1.
+  @inline(__always)
+  public static func normalized(_ byte: UInt8) -> Float { Float(byte) / 127.5 - 1 }
+
+  /// The inverse of `normalized`: rounds to the nearest byte; values outside [−1, 1] are clamped.
+  ///
+  /// - Precondition: `value` is finite. What a NaN should become, or whether it should stop the program, only
+  ///   the caller can know.
+  @inline(__always)
+  public static func byte(_ value: Float) -> UInt8 {
+    precondition(value.isFinite, "a pixel is \(value); check the samples before turning them into bytes")
+    return UInt8(min(max((value + 1) * 127.5, 0), 255).rounded())
+  }
+
+  /// Writes `bytes`, normalised, over `values`.
+  ///
+  /// - Precondition: the counts are equal.
+  public static func normalize(_ bytes: Span<UInt8>, into values: inout MutableSpan<Float>) {
+    precondition(bytes.count == values.count, "\(bytes.count) bytes into \(values.count) values")
+    for index in bytes.indices { values[index] = normalized(bytes[index]) }
+  }
+
+  /// The bytes of `values`, each by `byte(_:)`.
+  public static func bytes(_ values: Span<Float>) -> [UInt8] {
+    [UInt8](capacity: values.count) { output in
+      for index in values.indices { output.append(byte(values[index])) }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/// A range of an arena: where a tensor lies. Planned once, when the network is built.
+package struct Slice: Sendable, Equatable {
+  package let offset: Int
+  package let count: Int
+
+  package init(offset: Int, count: Int) {
+    precondition(offset >= 0 && count >= 0)
+    self.offset = offset
+    self.count = count
+  }
+
+  /// Elements `range` of this slice.
+  package subscript(range: Range<Int>) -> Slice {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the slice")
+    return Slice(offset: offset + range.lowerBound, count: range.count)
+  }
+
+  /// The `index`-th of consecutive equal parts of `length` elements.
+  package func part(_ index: Int, length: Int) -> Slice {
+    self[index * length..<(index + 1) * length]
+  }
+}
+
+/// Hands out the disjoint slices of an arena that is allocated once all are known.
+package struct ArenaPlan: Sendable {
+  package private(set) var count = 0
+
+  package init() {}
+
+  /// A new slice, at a multiple of 64 bytes: a cache line and the widest vector.
+  package mutating func reserve(_ length: Int) -> Slice {
+    let slice = Slice(offset: count, count: length)
+    count += (length + 15) / 16 * 16
+    return slice
+  }
+}
+
+/// One flat block of Float32, zeroed at first: weights, gradients, moments and activations each are one.
+///
+/// It hands out spans of slices. Reading and writing two slices at a time is what every kernel does, so
+/// both accessors only borrow the arena: that two slices don't overlap is the plan's promise, and that no
+/// two threads write one is the caller's.
+package final class Arena: @unchecked Sendable {
+  package let count: Int
+  private let base: UnsafeMutablePointer<Float>
+
+  package init(count: Int) {
+    precondition(count >= 0)
+    self.count = count
+    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+      .bindMemory(to: Float.self, capacity: max(count, 1))
+    unsafe base.initialize(repeating: 0, count: max(count, 1))
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  package var all: Slice { Slice(offset: 0, count: count) }
+
+  package subscript(slice: Slice) -> Span<Float> {
+    @_lifetime(borrow self)
+    get {
+      precondition(slice.offset + slice.count <= count, "slice outside the arena")
+      let span = unsafe Span(_unsafeStart: base + slice.offset, count: slice.count)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  @_lifetime(borrow self)
+  package func mutable(_ slice: Slice) -> MutableSpan<Float> {
+    precondition(slice.offset + slice.count <= count, "slice outside the arena")
+    let span = unsafe MutableSpan(_unsafeStart: base + slice.offset, count: slice.count)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+}

@@ -1,0 +1,128 @@
+/// Copies an image into the inside of a plane with a zero border of one pixel.
+///
+/// - Parameters: image: [height, width, channels]; padded: [height + 2, width + 2, channels].
+package func pad(_ image: Span<Float>, shape: ImageShape, into padded: consuming MutableSpan<Float>) {
+  precondition(image.count == shape.count && padded.count == shape.padded.count)
+  let (source, destination) = (image.pointer, padded.pointer)
+  clearBorder(destination, of: shape)
+  let row = shape.width * shape.channels
+  for y in 0..<shape.height {
+    (destination + (y + 1) * (row + 2 * shape.channels) + shape.channels)
+      .update(from: source + y * row, count: row)
+  }
+}
+
+/// Zeroes the border around an image of `shape` in its padded plane.
+func clearBorder(_ padded: Destination, of shape: ImageShape) {
+  let (channels, pitch) = (shape.channels, shape.padded.width * shape.channels)
+  padded.update(repeating: 0, count: pitch)
+  (padded + (shape.height + 1) * pitch).update(repeating: 0, count: pitch)
+  for y in 1...shape.height {
+    (padded + y * pitch).update(repeating: 0, count: channels)
+    (padded + (y + 1) * pitch - channels).update(repeating: 0, count: channels)
+  }
+}
+
+/// Nearest-neighbour upsampling by two, into a plane with a zero border for the convolution that follows.
+///
+/// - Parameters: image: [height, width, channels]; padded: [2·height + 2, 2·width + 2, channels].
+package func upsample(_ image: Span<Float>, shape: ImageShape, into padded: consuming MutableSpan<Float>) {
+  let large = ImageShape(height: 2 * shape.height, width: 2 * shape.width, channels: shape.channels)
+  precondition(image.count == shape.count && padded.count == large.padded.count)
+  let (source, destination) = (image.pointer, padded.pointer)
+  clearBorder(destination, of: large)
+  let (channels, pitch) = (shape.channels, large.padded.width * shape.channels)
+  for y in 0..<large.height {
+    let row = destination + (y + 1) * pitch + channels
+    for x in 0..<large.width {
+      (row + x * channels)
+        .update(from: source + ((y / 2) * shape.width + x / 2) * channels, count: channels)
+    }
+  }
+}
+
+/// dx[i, j] = dy[2i, 2j] + dy[2i, 2j + 1] + dy[2i + 1, 2j] + dy[2i + 1, 2j + 1].
+///
+/// - Parameters: dy: [2·height, 2·width, channels]; shape: of dx, [height, width, channels].
+package func upsampleGradient(
+  _ dy: Span<Float>, shape: ImageShape, into dx: consuming MutableSpan<Float>
+) {
+  precondition(dy.count == 4 * shape.count && dx.count == shape.count)
+  let (dy, dx, channels) = (dy.pointer, dx.pointer, shape.channels)
+  let pitch = 2 * shape.width * channels
+  for y in 0..<shape.height {
+    for x in 0..<shape.width {
+      let source = dy + 2 * y * pitch + 2 * x * channels
+      let destination = dx + (y * shape.width + x) * channels
+      forEachVector(channels) { c, lanes in
+        let top = source.lanes(at: c, count: lanes) + source.lanes(at: channels + c, count: lanes)
+        let bottom =
+          source.lanes(at: pitch + c, count: lanes) + source.lanes(at: pitch + channels + c, count: lanes)
+        destination.store(top + bottom, at: c, count: lanes)
+      }
+    }
+  }
+}
+
+/// [a | b] along the channels: a [pixels, aChannels], b [pixels, bChannels].
+package func concatenate(
+  _ a: Span<Float>, _ b: Span<Float>, pixels: Int, into output: consuming MutableSpan<Float>
+) {
+  precondition(a.count % pixels == 0 && b.count % pixels == 0 && output.count == a.count + b.count)
+  let (aChannels, bChannels) = (a.count / pixels, b.count / pixels)
+  let (a, b, output) = (a.pointer, b.pointer, output.pointer)
+  for pixel in 0..<pixels {
+    let row = output + pixel * (aChannels + bChannels)
+    row.update(from: a + pixel * aChannels, count: aChannels)
+    (row + aChannels).update(from: b + pixel * bChannels, count: bChannels)
+  }
+}
+
+/// The inverse of `concatenate`: its gradient.
+package func split(
+  _ gradient: Span<Float>, pixels: Int, into a: consuming MutableSpan<Float>,
+  _ b: consuming MutableSpan<Float>
+) {
+  precondition(a.count % pixels == 0 && b.count % pixels == 0 && gradient.count == a.count + b.count)
+  let (aChannels, bChannels) = (a.count / pixels, b.count / pixels)
+  let (gradient, a, b) = (gradient.pointer, a.pointer, b.pointer)
+  for pixel in 0..<pixels {
+    let row = gradient + pixel * (aChannels + bChannels)
+    (a + pixel * aChannels).update(from: row, count: aChannels)
+    (b + pixel * bChannels).update(from: row + aChannels, count: bChannels)
+  }
+}
+
+/// y = x.
+package func copy(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
+  precondition(x.count == y.count)
+  y.pointer.update(from: x.pointer, count: x.count)
+}
+
+/// y += x.
+package func add(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
+  let count = x.count
+  precondition(count == y.count)
+  let (x, y) = (x.pointer, y.pointer)
+  forEachVector(count) { i, lanes in
+    y.store(y.lanes(at: i, count: lanes) + x.lanes(at: i, count: lanes), at: i, count: lanes)
+  }
+}
+
+/// y[row] += x for each row of y [rows, x.count].
+package func addToRows(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
+  let columns = x.count
+  precondition(y.count % columns == 0)
+  let (rows, x, y) = (y.count / columns, x.pointer, y.pointer)
+  for row in 0..<rows {
+    forEachVector(columns) { i, lanes in
+      let at = row * columns + i
+      y.store(y.lanes(at: at, count: lanes) + x.lanes(at: i, count: lanes), at: at, count: lanes)
+    }
+  }
+}
+
+package func fill(_ x: consuming MutableSpan<Float>, with value: Float) {
+  let count = x.count
+  x.pointer.update(repeating: value, count: count)
+}

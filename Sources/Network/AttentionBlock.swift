@@ -1,0 +1,122 @@
+import Kernels
+
+/// diffusers' Attention, `A(C)` of its UNet: y = x + to_out(attention(to_q(n), to_k(n), to_v(n))) with
+/// n = group norm of x, over the pixels of an image as tokens.
+struct AttentionBlock: Sendable {
+  let input: Tensor
+  let output: Tensor
+  private let norm: GroupNorm
+  private let normParameters: WeightAndBias
+  private let attention: Attention
+  private let (toQuery, toKey, toValue, toOutput): (WeightAndBias, WeightAndBias, WeightAndBias, WeightAndBias)
+  private let statistics: Slice
+  private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
+  /// The attention's weights, [capacity, heads, tokens, tokens].
+  private let weights: Slice
+
+  /// - Parameter headWidth: channels of a head; nil for one head.
+  init(
+    _ name: String, input: Tensor, headWidth: Int?, groupCount: Int, eps: Float, plan: inout NetworkPlan
+  ) {
+    let (shape, channels) = (input.shape, input.shape.channels)
+    let width = headWidth ?? channels
+    self.input = input
+    norm = GroupNorm(shape: shape, groupCount: groupCount, eps: eps)
+    attention = Attention(tokens: shape.pixels, headCount: channels / width, headWidth: width)
+    normParameters = plan.parameters.norm(name + ".group_norm", channels: channels)
+    toQuery = plan.parameters.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
+    toKey = plan.parameters.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
+    toValue = plan.parameters.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
+    toOutput = plan.parameters.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
+    statistics = plan.rows(2 * channels)
+    normalized = plan.tensor(shape)
+    query = plan.tensor(shape)
+    key = plan.tensor(shape)
+    value = plan.tensor(shape)
+    mixed = plan.tensor(shape)
+    output = plan.tensor(shape)
+    weights = plan.rows(attention.weightCount)
+    plan.needsScratch(for: attention)
+    plan.needsScratch(for: shape)
+  }
+
+  private var projections: [(WeightAndBias, Tensor)] {
+    [(toQuery, query), (toKey, key), (toValue, value)]
+  }
+
+  private func statistics(of image: Int) -> Slice {
+    statistics.part(image, length: 2 * norm.shape.channels)
+  }
+
+  func forward(_ pass: ForwardPass) {
+    let (activations, parameters) = (pass.activations, pass.parameters)
+    let scratch = pass.workspace.attention
+    for image in 0..<pass.count {
+      let (x, y, n) = (input[image], output[image], normalized[image])
+      norm.statistics(activations[x], into: activations.mutable(statistics(of: image)))
+      norm.forward(
+        activations[x], statistics: activations[statistics(of: image)],
+        weight: parameters[normParameters.weight], bias: parameters[normParameters.bias],
+        activates: false, border: 0, into: activations.mutable(n))
+      for (projection, tensor) in projections {
+        linear(
+          activations[n], rows: attention.tokens, weights: parameters[projection.weight],
+          bias: parameters[projection.bias], into: activations.mutable(tensor[image]))
+      }
+      attention.forward(
+        activations[query[image]], activations[key[image]], activations[value[image]],
+        weights: activations.mutable(weights.part(image, length: attention.weightCount)),
+        scratch: scratch.mutable(scratch.all),
+        into: activations.mutable(mixed[image]))
+      copy(activations[x], into: activations.mutable(y))
+      linear(
+        activations[mixed[image]], rows: attention.tokens, weights: parameters[toOutput.weight],
+        bias: parameters[toOutput.bias], into: activations.mutable(y), accumulates: true)
+    }
+  }
+
+  /// Writes the input's gradient.
+  func backward(_ pass: BackwardPass) {
+    let (activations, gradients, parameterGradients) = (
+      pass.activations, pass.gradients, pass.parameterGradients
+    )
+    let (scratch, channels) = (pass.workspace.attention, pass.workspace.channels)
+    let rows = attention.tokens
+    for image in 0..<pass.count {
+      let (x, y, n) = (input[image], output[image], normalized[image])
+      addLinearWeightGradient(
+        activations[mixed[image]], gradients[y], rows: rows,
+        into: parameterGradients.mutable(toOutput.weight))
+      addColumnSums(gradients[y], into: parameterGradients.mutable(toOutput.bias))
+      linear(
+        gradients[y], rows: rows, weights: pass.derived[toOutput.weight],
+        into: gradients.mutable(mixed[image]))
+      attention.backward(
+        activations[query[image]], activations[key[image]], activations[value[image]],
+        weights: activations[weights.part(image, length: attention.weightCount)],
+        gradients[mixed[image]],
+        scratch: scratch.mutable(scratch.all),
+        dq: gradients.mutable(query[image]), dk: gradients.mutable(key[image]),
+        dv: gradients.mutable(value[image]))
+      fill(gradients.mutable(n), with: 0)
+      for (projection, tensor) in projections {
+        addLinearWeightGradient(
+          activations[n], gradients[tensor[image]], rows: rows,
+          into: parameterGradients.mutable(projection.weight))
+        addColumnSums(gradients[tensor[image]], into: parameterGradients.mutable(projection.bias))
+        linear(
+          gradients[tensor[image]], rows: rows, weights: pass.derived[projection.weight],
+          into: gradients.mutable(n), accumulates: true)
+      }
+      copy(gradients[y], into: gradients.mutable(x))
+      norm.backward(
+        activations[x], statistics: activations[statistics(of: image)],
+        weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
+        activates: false, gradients.mutable(n),
+        scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
+        weightGradient: parameterGradients.mutable(normParameters.weight),
+        biasGradient: parameterGradients.mutable(normParameters.bias),
+        into: gradients.mutable(x), accumulates: true)
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Kernels
+
+/// The embedding of time and, in a conditional network, of the class:
+///
+///     emb = linear_2(SiLU(linear_1(sinusoids(timestep)))) + class_embedding[label]
+struct Embedding: Sendable {
+  /// What the residual blocks read.
+  struct Output: Sendable {
+    /// SiLU(emb), [capacity, width].
+    let activated: Slice
+    let width: Int
+  }
+
+  /// [capacity], on the network's scale: t·1000.
+  let timesteps: Slice
+  let output: Output
+  private let frequencyShift: Double
+  private let cosineFirst: Bool
+  private let sinusoidCount: Int
+  private let (first, second): (WeightAndBias, WeightAndBias)
+  private let classes: Slice?
+  private let (sinusoids, hidden, activatedHidden, embedded): (Slice, Slice, Slice, Slice)
+
+  init(_ configuration: UNetConfiguration, plan: inout NetworkPlan) {
+    let width = configuration.timeEmbeddingWidth
+    sinusoidCount = configuration.blockOutputChannels[0]
+    frequencyShift = configuration.frequencyShift
+    cosineFirst = configuration.flipSinToCos
+    first = plan.parameters.linear(
+      "time_embedding.linear_1", inputChannels: sinusoidCount, outputChannels: width)
+    second = plan.parameters.linear(
+      "time_embedding.linear_2", inputChannels: width, outputChannels: width)
+    classes = configuration.classCount.map {
+      plan.parameters.embedding("class_embedding", count: $0, width: width)
+    }
+    timesteps = plan.rows(1)
+    sinusoids = plan.rows(sinusoidCount)
+    hidden = plan.rows(width)
+    activatedHidden = plan.rows(width)
+    embedded = plan.rows(width)
+    output = Output(activated: plan.rows(width), width: width)
+  }
+
+  /// - Parameter labels: one for each image, if the network is conditional.
+  func forward(labels: [Int]?, _ pass: ForwardPass) {
+    let (activations, parameters, count) = (pass.activations, pass.parameters, pass.count)
+    let all = 0..<count * output.width
+    sinusoidalEmbedding(
+      activations[timesteps[0..<count]], frequencyShift: frequencyShift, cosineFirst: cosineFirst,
+      into: activations.mutable(sinusoids[0..<count * sinusoidCount]))
+    linear(
+      activations[sinusoids[0..<count * sinusoidCount]], rows: count, weights: parameters[first.weight],
+      bias: parameters[first.bias], into: activations.mutable(hidden[all]))
+    silu(activations[hidden[all]], into: activations.mutable(activatedHidden[all]))
+    linear(
+      activations[activatedHidden[all]], rows: count, weights: parameters[second.weight],
+      bias: parameters[second.bias], into: activations.mutable(embedded[all]))
+    if let classes {
+      guard let labels, labels.count == count else {
+        preconditionFailure("a conditional network needs a label for each image")
+      }
+      for (image, label) in labels.enumerated() {
+        add(
+          parameters[classes.part(label, length: output.width)],
+          into: activations.mutable(embedded.part(image, length: output.width)))
+      }
+    }
+    silu(activations[embedded[all]], into: activations.mutable(output.activated[all]))
+  }
+
+  /// The residual blocks add to the gradient of `output`: it starts at zero.
+  func prepareGradient(_ pass: BackwardPass) {
+    fill(pass.gradients.mutable(output.activated), with: 0)
+  }
+
+  func backward(labels: [Int]?, _ pass: BackwardPass) {
+    let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
+    let parameterGradients = pass.parameterGradients
+    let all = 0..<count * output.width
+    siluGradient(
+      activations[embedded[all]], gradients[output.activated[all]], into: gradients.mutable(embedded[all]))
+    if let classes, let labels {
+      for (image, label) in labels.enumerated() {
+        add(
+          gradients[embedded.part(image, length: output.width)],
+          into: parameterGradients.mutable(classes.part(label, length: output.width)))
+      }
+    }
+    addLinearWeightGradient(
+      activations[activatedHidden[all]], gradients[embedded[all]], rows: count,
+      into: parameterGradients.mutable(second.weight))
+    addColumnSums(gradients[embedded[all]], into: parameterGradients.mutable(second.bias))
+    linear(
+      gradients[embedded[all]], rows: count, weights: pass.derived[second.weight],
+      into: gradients.mutable(activatedHidden[all]))
+    siluGradient(
+      activations[hidden[all]], gradients[activatedHidden[all]], into: gradients.mutable(hidden[all]))
+    addLinearWeightGradient(
+      activations[sinusoids[0..<count * sinusoidCount]], gradients[hidden[all]], rows: count,
+      into: parameterGradients.mutable(first.weight))
+    addColumnSums(gradients[hidden[all]], into: parameterGradients.mutable(first.bias))
+  }
+}

@@ -1,0 +1,231 @@
+import Kernels
+
+/// diffusers' `UNet2DModel`, weight-compatible, in its default block types (Ronneberger et al. 2015; Ho et al.
+/// 2020): residual blocks and attention on a pyramid of levels, skip connections from each step of the way down
+/// to its mirror on the way up.
+///
+/// A UNet is a plan: which layers there are and where their parameters and activations lie. It holds no
+/// numbers, and any number of threads may run it, each in a workspace of its own.
+public struct UNet: Sendable {
+  public let configuration: UNetConfiguration
+  /// Images in a micro-batch, a function of the configuration alone: a worker's activations should stay near
+  /// its cache, while each micro-batch reads all weights.
+  package let microBatchSize: Int
+  package let plan: NetworkPlan
+  package let input: Tensor
+  package var output: Tensor { outputTensor }
+  /// [microBatchSize] timesteps, t·1000.
+  package var timesteps: Slice { embedding.timesteps }
+
+  private let embedding: Embedding
+  private let firstConvolution: ConvolutionLayer
+  private let downLevels: [DownLevel]
+  private let middle: Middle
+  private let upLevels: [UpLevel]
+  private let last: NormalizedConvolution
+  private let outputTensor: Tensor
+
+  /// One step of a level: a residual block, and attention where the level attends.
+  private struct Step: Sendable {
+    /// The skip's way in, on the way up.
+    var concatenation: Concatenation?
+    let residual: ResidualBlock
+    var attention: AttentionBlock?
+
+    var output: Tensor { attention?.output ?? residual.output }
+  }
+
+  private struct DownLevel: Sendable {
+    var steps: [Step] = []
+    var downsampler: ConvolutionLayer?
+  }
+
+  private struct Middle: Sendable {
+    let first: ResidualBlock
+    let attention: AttentionBlock?
+    let second: ResidualBlock
+  }
+
+  private struct UpLevel: Sendable {
+    var steps: [Step] = []
+    var upsampler: UpsamplingLayer?
+  }
+
+  /// - Throws: `ConfigurationError` if no network can have this shape.
+  public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
+    try configuration.validate()
+    self.configuration = configuration
+    let shape = ImageShape(
+      height: configuration.sampleHeight, width: configuration.sampleWidth,
+      channels: configuration.inputChannels)
+    // Four of 28×28; one from 56×56 up.
+    microBatchSize = max(1, min(4, 4 * 28 * 28 / shape.pixels))
+    var plan = NetworkPlan(capacity: microBatchSize)
+    input = plan.tensor(shape)
+    let channels = configuration.blockOutputChannels
+    let (groups, eps) = (configuration.normGroupCount, Float(configuration.normEps))
+    let embedding = Embedding(configuration, plan: &plan)
+    self.embedding = embedding
+
+    func residual(_ name: String, _ input: Tensor, _ outputChannels: Int) -> ResidualBlock {
+      ResidualBlock(
+        name, input: input, outputChannels: outputChannels, embedding: embedding.output,
+        groupCount: groups, eps: eps, plan: &plan)
+    }
+    func attention(_ name: String, _ input: Tensor) -> AttentionBlock {
+      AttentionBlock(
+        name, input: input, headWidth: configuration.attentionHeadWidth, groupCount: groups, eps: eps,
+        plan: &plan)
+    }
+
+    firstConvolution = ConvolutionLayer(
+      "conv_in", input: input, outputChannels: channels[0], plan: &plan)
+    var h = firstConvolution.output
+    var skips = [h]
+    var downLevels: [DownLevel] = []
+    for (i, width) in channels.enumerated() {
+      var level = DownLevel()
+      for j in 0..<configuration.layersPerBlock {
+        var step = Step(residual: residual("down_blocks.\(i).resnets.\(j)", h, width))
+        if configuration.attentionLevels[i] {
+          step.attention = attention("down_blocks.\(i).attentions.\(j)", step.residual.output)
+        }
+        h = step.output
+        skips.append(h)
+        level.steps.append(step)
+      }
+      if i < channels.count - 1 {
+        let downsampler = ConvolutionLayer(
+          "down_blocks.\(i).downsamplers.0.conv", input: h, outputChannels: width, stride: 2, plan: &plan)
+        h = downsampler.output
+        skips.append(h)
+        level.downsampler = downsampler
+      }
+      downLevels.append(level)
+    }
+
+    let first = residual("mid_block.resnets.0", h, channels[channels.count - 1])
+    let attends =
+      configuration.midAttention ? attention("mid_block.attentions.0", first.output) : nil
+    let second = residual(
+      "mid_block.resnets.1", attends?.output ?? first.output, channels[channels.count - 1])
+    middle = Middle(first: first, attention: attends, second: second)
+    h = second.output
+
+    var upLevels: [UpLevel] = []
+    for (i, shapes) in configuration.upLevels.enumerated() {
+      var level = UpLevel()
+      for j in 0...configuration.layersPerBlock {
+        let concatenation = Concatenation(h, skips.removeLast(), plan: &plan)
+        var step = Step(
+          concatenation: concatenation,
+          residual: residual("up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output))
+        if configuration.attentionLevels[channels.count - 1 - i] {
+          step.attention = attention("up_blocks.\(i).attentions.\(j)", step.residual.output)
+        }
+        h = step.output
+        level.steps.append(step)
+      }
+      if i < channels.count - 1 {
+        let upsampler = UpsamplingLayer("up_blocks.\(i).upsamplers.0.conv", input: h, plan: &plan)
+        h = upsampler.output
+        level.upsampler = upsampler
+      }
+      upLevels.append(level)
+    }
+
+    // Zeroed at first: the network starts as the zero field, whose loss is known.
+    last = NormalizedConvolution(
+      norm: "conv_norm_out", convolution: "conv_out", input: h.shape,
+      outputChannels: configuration.outputChannels, groupCount: groups, eps: eps, isZero: true, plan: &plan)
+    lastInput = h
+    outputTensor = plan.tensor(h.shape.with(channels: configuration.outputChannels))
+    self.downLevels = downLevels
+    self.upLevels = upLevels
+    self.plan = plan
+  }
+
+  private let lastInput: Tensor
+
+  package var parameters: [Parameter] { plan.parameters.parameters }
+
+  /// Numbers that training finds.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+
+  /// Runs a micro-batch: reads `input` and `timesteps` in the workspace's activations, writes `output`.
+  ///
+  /// - Parameter labels: one for each image, if the network is conditional; else nil.
+  package func forward(labels: [Int]? = nil, _ pass: ForwardPass) {
+    precondition(pass.count <= microBatchSize, "more images than a micro-batch holds")
+    embedding.forward(labels: labels, pass)
+    firstConvolution.forward(pass)
+    for level in downLevels {
+      for step in level.steps {
+        step.residual.forward(pass)
+        step.attention?.forward(pass)
+      }
+      level.downsampler?.forward(pass)
+    }
+    middle.first.forward(pass)
+    middle.attention?.forward(pass)
+    middle.second.forward(pass)
+    for level in upLevels {
+      for step in level.steps {
+        step.concatenation?.forward(pass)
+        step.residual.forward(pass)
+        step.attention?.forward(pass)
+      }
+      level.upsampler?.forward(pass)
+    }
+    for image in 0..<pass.count {
+      last.forward(
+        image: image, lastInput[image], bias: pass.parameters[last.parameters.bias],
+        into: outputTensor[image], pass)
+    }
+  }
+
+  /// Runs backward after `forward` in the same workspace: reads the gradient at `output`, adds the parameters'
+  /// gradients, and writes the input's at `input`.
+  package func backward(labels: [Int]? = nil, _ pass: BackwardPass) {
+    embedding.prepareGradient(pass)
+    for image in 0..<pass.count {
+      addColumnSums(
+        pass.gradients[outputTensor[image]],
+        into: pass.parameterGradients.mutable(last.parameters.bias))
+      last.backward(image: image, lastInput[image], outputTensor[image], accumulates: false, pass)
+    }
+    for level in upLevels.reversed() {
+      level.upsampler?.backward(pass)
+      for step in level.steps.reversed() {
+        step.attention?.backward(pass)
+        step.residual.backward(accumulates: false, pass)
+        step.concatenation?.backward(pass)
+      }
+    }
+    middle.second.backward(accumulates: false, pass)
+    middle.attention?.backward(pass)
+    // From here on every tensor is a skip too, whose gradient has come from the way up already.
+    middle.first.backward(accumulates: true, pass)
+    for level in downLevels.reversed() {
+      level.downsampler?.backward(accumulates: true, pass)
+      for step in level.steps.reversed() {
+        step.attention?.backward(pass)
+        step.residual.backward(accumulates: true, pass)
+      }
+    }
+    firstConvolution.backward(accumulates: false, pass)
+    embedding.backward(labels: labels, pass)
+  }
+
+  /// Fills a parameter arena with PyTorch's default initialisation.
+  package func initialize(_ arena: Arena, seed: UInt64) {
+    for (index, parameter) in parameters.enumerated() {
+      parameter.initialize(arena, seed: seed, index: index)
+    }
+  }
+
+  /// Brings the backward pass's weights up to date. Once an optimiser step.
+  package func derive(from arena: Arena, into derived: Arena, pool: WorkerPool) {
+    pool.run(parameters.count) { index, _ in parameters[index].derive(from: arena, into: derived) }
+  }
+}

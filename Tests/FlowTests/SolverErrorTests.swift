@@ -1,0 +1,81 @@
+import Flow
+import Testing
+
+@Suite struct SolverErrorTests {
+  static let solvers: [Solver] = [
+    .adaptive(rtol: 1e-3, atol: 1e-3, control: .sample),
+    .adaptive(rtol: 1e-3, atol: 1e-3, control: .batch),
+    .fixed(.euler, steps: 10),
+    .fixed(.rk4, steps: 10),
+  ]
+
+  @Test(arguments: solvers.indices)
+  func fieldThatIsNotANumber(solver: Int) {
+    // Only the second component of the third sample, from t = 0.5 on.
+    var field = ClosureField(dimension: 2) { y, t in [1, t >= 0.5 && y[0] > 5 ? .nan : 0] }
+    var states = [0.0, 0, 0, 0, 10, 0]
+    let initial = states
+    let error = #expect(throws: SolverError.self) {
+      try Self.solvers[solver].integrate(&field, from: 0, to: 1, states: &states)
+    }
+    guard case .nonFiniteVelocity(sample: 2, component: 1, let time) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(time >= 0.5 && time == field.times.max())
+    #expect(states == initial, "the states are left as they were")
+  }
+
+  @Test(arguments: solvers.indices, [Double.nan, .infinity])
+  func initialStateThatIsNotFinite(solver: Int, value: Double) {
+    var field = ClosureField(dimension: 1) { _, _ in [0] }
+    var states = [0, 0, value]
+    #expect(throws: SolverError.nonFiniteState(sample: 2, component: 0, time: 0)) {
+      try Self.solvers[solver].integrate(&field, from: 0, to: 1, states: &states)
+    }
+  }
+
+  /// The overflow happens in the last sum, after which the field is not evaluated any more.
+  @Test func resultThatOverflows() {
+    var field = ClosureField(dimension: 1) { _, _ in [.greatestFiniteMagnitude] }
+    var states = [Double.greatestFiniteMagnitude]
+    #expect(throws: SolverError.nonFiniteState(sample: 0, component: 0, time: 1)) {
+      try Solver.fixed(.euler, steps: 1).integrate(&field, from: 0, to: 1, states: &states)
+    }
+  }
+
+  /// y′ = y² from y(0) = 3 reaches infinity at t = 1/3.
+  @Test(arguments: StepControl.allCases)
+  func stepUnderflow(control: StepControl) throws {
+    var field = ClosureField(dimension: 1) { y, _ in [y[0] * y[0]] }
+    var states = [0.1, 3]
+    let error = try #require(
+      #expect(throws: SolverError.self) {
+        try Solver.adaptive(rtol: 1e-6, atol: 1e-6, control: control)
+          .integrate(&field, from: 0, to: 1, states: &states)
+      })
+    guard case .stepUnderflow(let samples, let time, let step) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    #expect(samples == (control == .sample ? 1..<2 : 0..<2))
+    #expect(abs(time - 1.0 / 3) < 1e-6)
+    #expect(step < 1e-14)
+    for part in ["\(time)", "\(step)", control == .sample ? "sample 1" : "samples 0..<2", "rtol"] {
+      #expect(error.description.contains(part), "\(error)")
+    }
+  }
+
+  @Test func errorsOfFieldAndObserverPass() {
+    struct Stop: Error {}
+    var states = [1.0]
+    var failing = ClosureField(dimension: 1) { _, _ in throw Stop() }
+    var sound = ClosureField(dimension: 1) { _, _ in [1] }
+    for solver in Self.solvers {
+      #expect(throws: Stop.self) { try solver.integrate(&failing, from: 0, to: 1, states: &states) }
+      #expect(throws: Stop.self) {
+        try solver.integrate(&sound, from: 0, to: 1, states: &states) { _ in throw Stop() }
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Testing
+
+@testable import Imagery
+
+@Suite struct DurableFileTests {
+  let scratch: Scratch
+  init() throws { scratch = try Scratch() }
+
+  private func content(_ path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  @Test func replacesTheWholeFile() throws {
+    let path = try scratch.file("out", noise(100_000))
+    try writeDurably(path, [1, 2, 3])
+    #expect(try content(path) == [1, 2, 3])
+    try writeDurably(path) { (file) throws(FileError) in
+      try file.write(([4, 5] as [UInt8]).span.bytes)
+      try file.write([UInt8]().span.bytes)
+      try file.write(([6] as [UInt8]).span.bytes)
+    }
+    #expect(try content(path) == [4, 5, 6])
+    #expect(try scratch.names == ["out"])
+  }
+
+  @Test func aFailureLeavesTheOldFileAndNothingElse() throws {
+    let path = try scratch.file("out", [9])
+    let stop = FileError(.malformed, "elsewhere", "is bad", remedy: "none")
+    let error = #expect(throws: FileError.self) {
+      try writeDurably(path) { (file) throws(FileError) in
+        try file.write(([1] as [UInt8]).span.bytes)
+        throw stop
+      }
+    }
+    #expect(error == stop)
+    #expect(try content(path) == [9])
+    #expect(try scratch.names == ["out"])
+  }
+
+  @Test func refusesWhatItCannotCreate() throws {
+    for path in [scratch.path + "/absent/file", scratch.path, "/dev/null"] {
+      let error = #expect(throws: FileError.self) { try writeDurably(path, [1]) }
+      #expect(error?.kind == .cannotCreate)
+      #expect(error?.exitStatus == 73)
+      #expect(error?.path == path)
+    }
+  }
+}

@@ -1,0 +1,202 @@
+"""Makes the fixtures in this folder: what PyTorch and diffusers compute, for our own code to agree with.
+
+Needs exactly torch==2.13.0, diffusers==0.42.1, safetensors==0.8.0 and numpy==2.4.6 (checked below), and
+writes the same bytes each time it runs on one kind of CPU:  python make_fixtures.py
+
+unconditional/, conditional/
+    config.json, diffusion_pytorch_model.safetensors   as UNet2DModel.save_pretrained writes them
+    expected.safetensors, all F32, images in PyTorch's order [batch, channels, height, width]:
+        input, target, output    [3, C, S, S]
+        timesteps                [3], already multiplied by 1000
+        labels                   [3], whole numbers (conditional only; 10 is the null class)
+        loss                     [], mean((output - target)^2) over all elements
+        input_gradient           [3, C, S, S], d loss / d input
+        grad.<parameter>         d loss / d parameter, in the parameter's shape (that of each to_k.bias is 0
+                                 up to rounding: softmax does not see it)
+    Parameters and inputs are float32 numbers, the arithmetic on them float64, the results rounded to float32
+    at the end. One exception: diffusers computes the sinusoids of the timesteps in float32, whatever the
+    model's type, so they are only good to about 1e-4 at timesteps near 1000.
+
+optimizer.safetensors    ten steps of AdamW (learning rate 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay
+    0.01), the gradient clipped to a norm of 1 before each:
+        parameters [257], gradients [10, 257] before clipping, gradient_norms [10] before clipping,
+        parameters_after [10, 257], averages [10, 257]
+    The average starts as the initial parameters; after step k = 0...9 it becomes d*average +
+    (1 - d)*parameters with d = min(0.999, (1 + k)/(10 + k)). All in float64, rounded to float32 at the end.
+
+embedding.safetensors    timesteps [8], embedding [8, 32] = [cos | sin], from get_timestep_embedding
+
+reference.safetensors    what the reference implementation of the format writes: F32 tensors alone, with our
+    payload_crc32, so that our writer must produce the same bytes
+reference_types.safetensors    one tensor of several types, with metadata that needs escapes
+"""
+
+import json
+import zlib
+from pathlib import Path
+
+import diffusers
+import numpy
+import safetensors
+import safetensors.torch
+import torch
+from diffusers import UNet2DModel
+from diffusers.models.embeddings import get_timestep_embedding
+
+VERSIONS = {
+    "torch": (torch.__version__.split("+")[0], "2.13.0"),
+    "diffusers": (diffusers.__version__, "0.42.1"),
+    "safetensors": (safetensors.__version__, "0.8.0"),
+    "numpy": (numpy.__version__, "2.4.6"),
+}
+for package, (found, expected) in VERSIONS.items():
+    assert found == expected, f"{package} {found} found, the fixtures were made with {expected}"
+
+HERE = Path(__file__).resolve().parent
+BATCH = 3
+
+COMMON = {
+    "down_block_types": ["DownBlock2D", "DownBlock2D", "AttnDownBlock2D"],
+    "up_block_types": ["AttnUpBlock2D", "UpBlock2D", "UpBlock2D"],
+}
+# One case has one head, two layers per block and 8 -> 4 -> 2 pixels; the other has
+# two heads, a class embedding, colours, and an odd number of pixels at the lowest level: 12 -> 6 -> 3.
+CASES = {
+    "unconditional": {
+        "sample_size": 8, "in_channels": 1, "out_channels": 1, "block_out_channels": [4, 8, 8],
+        "layers_per_block": 2, "norm_num_groups": 2, "attention_head_dim": None, "num_class_embeds": None,
+    },
+    "conditional": {
+        "sample_size": 12, "in_channels": 3, "out_channels": 3, "block_out_channels": [8, 16, 16],
+        "layers_per_block": 1, "norm_num_groups": 4, "attention_head_dim": 8, "num_class_embeds": 11,
+    },
+}  # fmt: skip
+
+
+def normal(generator, *shape):
+    """Standard normal float32 numbers."""
+    return torch.randn(*shape, generator=generator)
+
+
+def randomise(model, generator):
+    """No parameter is left at 0 or 1: a layer that ignores one of them must show."""
+    for name, parameter in model.named_parameters():
+        value = normal(generator, *parameter.shape)
+        if name.endswith("bias"):
+            value *= 0.2
+        elif parameter.dim() == 1:  # the scale of a norm
+            value = 1 + 0.3 * value
+        elif not name.startswith("class_embedding"):
+            value *= (parameter[0].numel()) ** -0.5
+        parameter.data.copy_(value)
+
+
+def save(tensors, path):
+    """Writes tensors as F32."""
+    float32 = {name: tensor.detach().to(torch.float32).contiguous() for name, tensor in tensors.items()}
+    safetensors.torch.save_file(float32, path)
+
+
+def make_unet(name, seed):
+    generator = torch.Generator().manual_seed(seed)
+    config = CASES[name]
+    model = UNet2DModel(**COMMON, **config)
+    randomise(model, generator)
+    model.save_pretrained(HERE / name, safe_serialization=True)
+
+    shape = [BATCH, config["in_channels"], config["sample_size"], config["sample_size"]]
+    images, target = normal(generator, *shape), normal(generator, *shape)
+    timesteps = torch.tensor([37.5, 512.25, 968.125])
+    tensors = {"input": images, "target": target, "timesteps": timesteps}
+    labels = None
+    if config["num_class_embeds"]:
+        labels = torch.tensor([7, 0, 10])
+        tensors["labels"] = labels
+
+    model = model.double()
+    images = images.double().requires_grad_()
+    output = model(images, timesteps.double(), class_labels=labels).sample
+    loss = ((output - target.double()) ** 2).mean()
+    loss.backward()
+    tensors |= {"output": output, "loss": loss, "input_gradient": images.grad}
+    for parameter_name, parameter in model.named_parameters():
+        if not parameter_name.endswith("to_k.bias"):
+            assert parameter.grad.abs().max() > 1e-4, f"{parameter_name} has no gradient"
+        tensors[f"grad.{parameter_name}"] = parameter.grad
+    save(tensors, HERE / name / "expected.safetensors")
+
+
+def make_optimizer(seed):
+    generator = torch.Generator().manual_seed(seed)
+    count, steps = 257, 10
+    parameters = normal(generator, count)
+    # Norms on both sides of the clipping threshold.
+    scales = torch.tensor([0.5, 0.05, 2.0, 0.03, 0.07, 0.01, 1.0, 0.06, 0.2, 0.04])
+    gradients = normal(generator, steps, count) * scales[:, None]
+
+    parameter = torch.nn.Parameter(parameters.double())
+    optimizer = torch.optim.AdamW([parameter], lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    average = parameters.double()
+    after, averages, norms = [], [], []
+    for step in range(steps):
+        parameter.grad = gradients[step].double()
+        norms.append(torch.nn.utils.clip_grad_norm_([parameter], 1.0))
+        optimizer.step()
+        after.append(parameter.detach().clone())
+        decay = min(0.999, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * after[-1]
+        averages.append(average)
+    assert min(norms) < 0.9 and max(norms) > 1.1
+    save(
+        {
+            "parameters": parameters, "gradients": gradients, "gradient_norms": torch.stack(norms),
+            "parameters_after": torch.stack(after), "averages": torch.stack(averages),
+        },
+        HERE / "optimizer.safetensors",
+    )  # fmt: skip
+
+
+def make_embedding():
+    timesteps = torch.tensor([0.0, 0.25, 1.0, 31.5, 123.4375, 500.0, 999.5, 1000.0])
+    embedding = get_timestep_embedding(timesteps, 32, flip_sin_to_cos=True, downscale_freq_shift=0)
+    save({"timesteps": timesteps, "embedding": embedding}, HERE / "embedding.safetensors")
+
+
+def make_reference():
+    # In the file's order, which for one type is that of the names' bytes.
+    tensors = {
+        "a.empty": torch.zeros(0, 3),
+        "a.scalar": torch.tensor(-2.5),
+        'b "quoted" \\ \n \x01 é': torch.arange(5, dtype=torch.float32) / 7,
+        "b.empty": torch.zeros(2, 0),
+        "c": torch.arange(30, dtype=torch.float32).reshape(2, 3, 5) - 12.25,
+    }
+    payload = b"".join(tensor.numpy().tobytes() for tensor in tensors.values())
+    safetensors.torch.save_file(
+        tensors, HERE / "reference.safetensors", metadata={"payload_crc32": f"{zlib.crc32(payload):08x}"}
+    )
+
+    integers = torch.arange(6).reshape(2, 3) - 3
+    types = [torch.int64, torch.float64, torch.float32, torch.int32, torch.bfloat16, torch.float16,
+             torch.int16, torch.int8, torch.bool]  # fmt: skip
+    tensors = {str(kind).removeprefix("torch."): integers.to(kind) for kind in types}
+    tensors["uint8"] = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    note = 'tab \t, quote ", backslash \\, NUL \0, umlaut ü, emoji \U0001f58c'
+    safetensors.torch.save_file(tensors, HERE / "reference_types.safetensors", metadata={"note": note})
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    make_unet("unconditional", seed=1)
+    make_unet("conditional", seed=2)
+    make_optimizer(seed=3)
+    make_embedding()
+    make_reference()
+    size = sum(path.stat().st_size for path in HERE.rglob("*.safetensors"))
+    assert size < 1_000_000, f"the fixtures take {size} bytes, keep them under 1 MB"
+    print(json.dumps({"bytes": size}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+import Files
+import Foundation
+import Kernels
+import Testing
+
+import Network
+
+/// The whole network against diffusers 0.42.1 and PyTorch 2.13 (`Fixtures/make_fixtures.py`).
+@Suite struct UNetFixtureTests {
+  private struct Case {
+    let model: Model
+    let expected: SafetensorsFile
+    let workspace: Workspace
+    let count: Int
+    let labels: [Int]?
+
+    init(_ name: String) throws {
+      let directory = try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path
+      model = try Model(directory: directory)
+      expected = try SafetensorsFile(contentsOf: directory + "/expected.safetensors")
+      workspace = Workspace(model.unet.plan, forTraining: true)
+      count = try #require(expected["input"]).shape[0]
+      labels = expected["labels"] == nil ? nil : try expected.floats("labels").map { Int($0) }
+      workspace.fillWithNaN()
+      try write("input", to: model.unet.input, of: workspace.activations)
+      var timesteps = workspace.activations.mutable(model.unet.timesteps[0..<count])
+      for (i, value) in try expected.floats("timesteps").enumerated() { timesteps[i] = value }
+    }
+
+    var forward: ForwardPass {
+      ForwardPass(count: count, parameters: model.parameters, workspace: workspace)
+    }
+
+    /// Copies a fixture from [N, C, H, W] to [N, H, W, C].
+    func write(_ name: String, to tensor: Tensor, of arena: Arena) throws {
+      let values = channelsLast(try expected.floats(name), tensor.shape)
+      var destination = arena.mutable(tensor.slice[0..<values.count])
+      for i in values.indices { destination[i] = values[i] }
+    }
+
+    func read(_ tensor: Tensor, of arena: Arena) -> [Float] {
+      let values = arena[tensor.slice[0..<count * tensor.shape.count]]
+      return values.indices.map { values[$0] }
+    }
+
+    func channelsLast(_ values: [Float], _ shape: ImageShape) -> [Float] {
+      var result = values
+      for n in 0..<count {
+        for c in 0..<shape.channels {
+          for p in 0..<shape.pixels {
+            result[(n * shape.pixels + p) * shape.channels + c] =
+              values[(n * shape.channels + c) * shape.pixels + p]
+          }
+        }
+      }
+      return result
+    }
+  }
+
+  /// ‖a − b‖ / ‖b‖ in Double.
+  private func relativeError(_ a: [Float], _ b: [Float]) -> Double {
+    var (difference, size) = (0.0, 0.0)
+    for (x, y) in zip(a, b) {
+      difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
+      size += Double(y) * Double(y)
+    }
+    return (difference / size).squareRoot()
+  }
+
+  @Test(arguments: ["unconditional", "conditional"])
+  func outputLossAndGradients(_ name: String) throws {
+    let test = try Case(name)
+    let (unet, workspace, expected) = (test.model.unet, test.workspace, test.expected)
+    unet.forward(labels: test.labels, test.forward)
+
+    let output = test.read(unet.output, of: workspace.activations)
+    let expectedOutput = test.channelsLast(try expected.floats("output"), unet.output.shape)
+    #expect(output.count == expectedOutput.count)
+    #expect(relativeError(output, expectedOutput) < 1e-5)
+
+    let target = test.channelsLast(try expected.floats("target"), unet.output.shape)
+    let loss =
+      zip(output, target).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) } / Double(output.count)
+    let expectedLoss = Double(try expected.floats("loss")[0])
+    #expect(abs(loss - expectedLoss) < 1e-5 * expectedLoss)
+
+    var gradient = workspace.gradients.mutable(unet.output.slice[0..<output.count])
+    for i in output.indices { gradient[i] = 2 * (output[i] - target[i]) / Float(output.count) }
+    let derived = Arena(count: unet.plan.parameters.count)
+    unet.derive(from: test.model.parameters, into: derived, pool: WorkerPool(threadCount: 1))
+    let parameterGradients = Arena(count: unet.plan.parameters.count)
+    unet.backward(
+      labels: test.labels,
+      BackwardPass(forward: test.forward, derived: derived, parameterGradients: parameterGradients))
+
+    // A key's bias shifts all scores of a query alike, which softmax doesn't see: its gradient is zero, and
+    // both sides hold rounding only.
+    var largest = 0.0
+    for parameter in unet.parameters {
+      let ours = parameter.exported(from: parameterGradients)
+      let theirs = try expected.floats("grad." + parameter.name, shape: parameter.shape)
+      if parameter.name.hasSuffix("to_k.bias") {
+        #expect(ours.allSatisfy { abs($0) < 1e-7 }, "\(parameter.name)")
+      } else {
+        let error = relativeError(ours, theirs)
+        #expect(error < 1e-4, "\(parameter.name): relative error \(error)")
+        largest = max(largest, error)
+      }
+    }
+    #expect(largest > 0)
+
+    let inputGradient = test.read(unet.input, of: workspace.gradients)
+    let expectedGradient = test.channelsLast(try expected.floats("input_gradient"), unet.input.shape)
+    #expect(relativeError(inputGradient, expectedGradient) < 1e-4)
+  }
+
+  @Test(arguments: ["unconditional", "conditional"])
+  func directoryRoundTrip(_ name: String) throws {
+    let test = try Case(name)
+    let directory = FileManager.default.temporaryDirectory.appending(path: "inkflow-\(UUID())").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try test.model.write(to: directory)
+    let copy = try Model(directory: directory)
+    #expect(copy.unet.configuration == test.model.unet.configuration)
+    for parameter in copy.unet.parameters {
+      #expect(parameter.exported(from: copy.parameters) == parameter.exported(from: test.model.parameters))
+    }
+  }
+}
+
+extension Workspace {
+  /// So that whatever reads a place that was not written shows.
+  func fillWithNaN() {
+    for arena in [activations, gradients, padded, paddedGradient, plain, channels, attention] {
+      fill(arena.mutable(arena.all), with: .nan)
+    }
+  }
+}
