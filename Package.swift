@@ -47,7 +47,7 @@ let package = Package(
     .executableTarget(
       name: "inkflow",
       dependencies: [
-        "Imagery", "Sampling", "Training", "Network", "Flow",
+        "Files", "Kernels", "Imagery", "Sampling", "Training", "Network", "Flow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     tests("KernelsTests", ["Kernels"]),

@@ -42,7 +42,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
 extension FileError {
   /// An input that is broken, in a way that nothing but another copy can mend.
-  static func damaged(_ path: String, _ problem: String) -> FileError {
+  package static func damaged(_ path: String, _ problem: String) -> FileError {
     FileError(.malformed, path, problem, remedy: "get the file again from its source")
   }
 }

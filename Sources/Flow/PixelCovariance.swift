@@ -1,6 +1,6 @@
 /// The covariance of a data set's pixels, and from it the loss of the best affine field.
 ///
-/// A sample costs dimension² operations: for 10,000 images of 28×28 that is a second or two. A few thousand samples
+/// A sample costs dimension² operations: 10,000 images of 28×28 take a second or two. A few thousand samples
 /// of a large data set estimate the loss well, though somewhat too low.
 public struct PixelCovariance: Sendable {
   public let dimension: Int

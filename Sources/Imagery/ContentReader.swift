@@ -1,3 +1,4 @@
+import Files
 import CZlib
 
 /// The content of a file from front to back, inflated if the file's first two bytes are gzip's, whatever its

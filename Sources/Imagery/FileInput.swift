@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A regular file read from front to back through a buffer of fixed size.

@@ -1,3 +1,5 @@
+import Files
+
 /// An array of unsigned bytes of one to four dimensions, row-major: labels [count], images
 /// [count, height, width] or [count, height, width, channels].
 public struct IDXArray: Equatable, Sendable {

@@ -1,3 +1,5 @@
+import Files
+
 /// Images of one size, with or without labels: one split of a data set, whole in memory.
 public struct ImageDataset: Sendable {
   public enum Split: String, CaseIterable, Sendable {
@@ -38,8 +40,8 @@ public struct ImageDataset: Sendable {
     self.width = width
     self.channels = channels
     self.labels = labels
-    self.pixelsChecksum = crc32(of: pixels)
-    self.labelsChecksum = labels.map(crc32(of:))
+    self.pixelsChecksum = crc32(pixels.span.bytes)
+    self.labelsChecksum = labels.map { crc32($0.span.bytes) }
     precondition(labels == nil || labels?.count == count, "one label per image")
   }
 

@@ -1,3 +1,5 @@
+import Files
+
 /// Chunks beside the image data, which libpng's simplified API can't write (PNG specification, third edition,
 /// section 5.3: length, type, data, CRC-32 of type and data).
 enum PNGChunks {
@@ -28,6 +30,6 @@ enum PNGChunks {
 
   private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
     let body = Array(type.utf8) + data
-    return UInt32(data.count).bigEndianBytes + body + crc32(of: body).bigEndianBytes
+    return UInt32(data.count).bigEndianBytes + body + crc32(body.span.bytes).bigEndianBytes
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import CPNG
 
 /// An 8-bit image, grey or RGB, as PNG stores it.

@@ -2,7 +2,7 @@ import CVector
 
 /// The widest vector of Float32 that the target CPU has (16 lanes with AVX-512, else 8): the unit of every
 /// kernel here. Chosen by the C compiler's view of the target, so that it always agrees with `-march`.
-typealias Lanes = InkflowLanes
+package typealias Lanes = InkflowLanes
 
 /// The lanes of a vector as integers.
 typealias Bits = Lanes.MaskStorage

@@ -2,7 +2,7 @@
 /// same bits. Polynomials in Cephes' manner (Moshier, single precision: expf, logf, sinf/cosf); the tests
 /// state the error in ulp against Double.
 @inline(__always)
-func exp(_ x: Lanes) -> Lanes {
+package func exp(_ x: Lanes) -> Lanes {
   // e^x = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the result is held at about e^±87.
   let x = x.clamped(lowerBound: Lanes(repeating: -87.33), upperBound: Lanes(repeating: 88.37))
   // Adding 1.5·2²³ rounds to an integer and leaves it in the low mantissa bits.
@@ -24,13 +24,13 @@ func exp(_ x: Lanes) -> Lanes {
 
 /// 1 / (1 + e^−x).
 @inline(__always)
-func sigmoid(_ x: Lanes) -> Lanes {
+package func sigmoid(_ x: Lanes) -> Lanes {
   Lanes(repeating: 1) / (Lanes(repeating: 1) + exp(-x))
 }
 
 /// The natural logarithm of positive, normal x.
 @inline(__always)
-func log(_ x: Lanes) -> Lanes {
+package func log(_ x: Lanes) -> Lanes {
   // x = 2^e · m with m in [√½, √2).
   let bits = unsafeBitCast(x, to: Bits.self)
   let sqrtHalf = Bits(repeating: 0x3F35_04F3)
@@ -55,7 +55,7 @@ func log(_ x: Lanes) -> Lanes {
 
 /// (cos 2πu, sin 2πu) for u in [0, 1).
 @inline(__always)
-func cosineSineOfTurns(_ u: Lanes) -> (cosine: Lanes, sine: Lanes) {
+package func cosineSineOfTurns(_ u: Lanes) -> (cosine: Lanes, sine: Lanes) {
   // To the nearest quarter turn: 2πu = q·π/2 + r, |r| ≤ π/4.
   let magic = Lanes(repeating: 12_582_912)
   let shifted = magic.addingProduct(u, Lanes(repeating: 4))

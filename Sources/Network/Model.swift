@@ -15,6 +15,12 @@ public struct Model: Sendable {
     self.notes = notes
   }
 
+  /// CRC-32 of the weights as they lie in memory: tells two models apart.
+  public var checksum: UInt32 {
+    let parameters = parameters
+    return crc32(parameters[parameters.all].bytes)
+  }
+
   private static let configurationName = "config.json"
   private static let weightsName = "diffusion_pytorch_model.safetensors"
 

@@ -7,6 +7,9 @@ import Kernels
 /// A UNet is a plan: which layers there are and where their parameters and activations lie. It holds no
 /// numbers, and any number of threads may run it, each in a workspace of its own.
 public struct UNet: Sendable {
+  /// The network is given t·1000, the scale that its sinusoidal embedding was made for.
+  public static let timeScale: Float = 1000
+
   public let configuration: UNetConfiguration
   /// Images in a micro-batch, a function of the configuration alone: a worker's activations should stay near
   /// its cache, while each micro-batch reads all weights.

@@ -1,5 +1,5 @@
 /// The shape of a UNet: the keys of diffusers' `UNet2DModel` that vary here, under Swift names.
-public struct UNetConfiguration: Sendable, Equatable {
+public struct UNetConfiguration: Sendable, Equatable, Codable {
   /// Height and width of an image.
   public var sampleHeight: Int
   public var sampleWidth: Int
@@ -45,7 +45,7 @@ public struct UNetConfiguration: Sendable, Equatable {
   }
 
   /// Named sizes. Three levels each, attention on the coarsest.
-  public enum Preset: String, Sendable, CaseIterable {
+  public enum Preset: String, Sendable, Codable, CaseIterable {
     /// One residual block a level; for a demonstration within minutes.
     case tiny
     /// The default, 1.6 M parameters.

@@ -57,8 +57,9 @@ import Testing
     #expect(statistics.rejected == [0, 0, 0])
   }
 
-  /// A step count for which summing the step size misses the end: ten times 0.1 is 1 − 1.1e-16.
-  @Test(arguments: methods, [(0.0, 1.0), (1.0, 0.0), (0.1, 0.7)])
+  /// Where naive arithmetic does not: ten times 0.1, summed, is 1 − 1.1e-16, and 0.03 + (0.29 − 0.03) is
+  /// beyond 0.29, as is 0.29 + (0.03 − 0.29) beyond 0.03.
+  @Test(arguments: methods, [(0.0, 1.0), (1.0, 0.0), (0.03, 0.29), (0.29, 0.03)])
   func staysInsideAndEndsExactly(method: ButcherTableau, interval: (Double, Double)) throws {
     let (start, end) = interval
     for steps in [1, 3, 10, 49] {

@@ -3,8 +3,8 @@ import Foundation
 import Testing
 
 @Suite struct SymmetricEigenvaluesTests {
-  /// The second difference matrix has eigenvalues 2 − 2 cos(kπ/(n + 1)); its square, which is not tridiagonal,
-  /// their squares.
+  /// The second difference matrix has eigenvalues 2 − 2 cos(kπ/(n + 1)); its square, which is not
+  /// tridiagonal, their squares.
   @Test(arguments: [1, 2, 3, 10, 63])
   func secondDifferences(n: Int) {
     func entry(_ i: Int, _ j: Int) -> Double { i == j ? 2 : abs(i - j) == 1 ? -1 : 0 }
@@ -25,8 +25,8 @@ import Testing
     }
   }
 
-  /// A matrix with known eigenvalues in random directions: Π H_k · diag λ · Π H_k, H_k reflections. λ includes
-  /// repeated and zero values, which a data set with constant pixels has.
+  /// Known eigenvalues in random directions: Π H_k · diag λ · Π H_k, H_k reflections. λ includes repeated and
+  /// zero values, which a data set with constant pixels has.
   @Test(arguments: [5, 40])
   func knownSpectrum(n: Int) {
     let spectrum = (0..<n).map { $0 < n / 3 ? 0 : $0 < n / 2 ? 1 : Double($0) }

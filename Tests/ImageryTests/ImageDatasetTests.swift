@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Testing
 
@@ -82,8 +83,8 @@ import Testing
 
   @Test func checksumsAreZlibs() {
     // The check value of the CRC catalogue.
-    #expect(crc32(of: Array("123456789".utf8)) == 0xCBF4_3926)
-    #expect(crc32(of: []) == 0)
+    #expect(crc32(Array("123456789".utf8).span.bytes) == 0xCBF4_3926)
+    #expect(crc32([UInt8]().span.bytes) == 0)
     let dataset = ImageDataset(
       name: "x", split: .train, pixels: Array("123456789".utf8), height: 3, width: 1, channels: 1,
       labels: nil)

@@ -1,0 +1,73 @@
+import Flow
+import Kernels
+import Network
+
+/// Draws images from a trained model. Image number i depends on the weights, the seed, i and the solver alone:
+/// it is the same alone or among a thousand, on any number of threads. (Only `.batch` control, which has one
+/// step size for all, makes it depend on the others.)
+public final class Sampler {
+  public let model: Model
+  private let pool: WorkerPool
+  private let workspaces: [Workspace]
+
+  /// Images that are under way together where they don't depend on each other.
+  private static let chunkSize = 64
+
+  public init(model: Model, threads: Int) {
+    self.model = model
+    pool = WorkerPool(threadCount: threads)
+    workspaces = (0..<threads).map { _ in Workspace(model.unet.plan, forTraining: false) }
+  }
+
+  public struct Samples: Sendable {
+    /// [count, height, width, channels], about −1 to 1.
+    public var values: [Float] = []
+    /// [count] Evaluations of the network, and steps accepted and rejected, for each image.
+    public var evaluations: [Int] = []
+    public var accepted: [Int] = []
+    public var rejected: [Int] = []
+  }
+
+  /// - Parameters:
+  ///   - numbers: which samples; number i is always the same.
+  ///   - labels: the class of each, if the model is conditional.
+  ///   - progress: is told how many are done.
+  /// - Throws: `SolverError`.
+  public func sample(
+    _ numbers: Range<Int>, seed: UInt64, solver: Solver, labels: [Int]? = nil,
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Samples {
+    let configuration = model.unet.configuration
+    precondition((labels != nil) == (configuration.classCount != nil), "labels go with a conditional model")
+    let dimension = configuration.dimension
+    var samples = Samples()
+    samples.values.reserveCapacity(numbers.count * dimension)
+    let chunkSize = if case .adaptive(_, _, .batch) = solver { numbers.count } else { Self.chunkSize }
+    var first = numbers.lowerBound
+    while first < numbers.upperBound {
+      let chunk = first..<min(first + chunkSize, numbers.upperBound)
+      let offset = first - numbers.lowerBound
+      var field = NetworkField(
+        model: model, pool: pool, workspaces: workspaces, capacity: chunk.count,
+        labels: labels.map { Array($0[offset..<offset + chunk.count]) })
+      var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
+      let statistics = try solver.integrate(&field, from: 0, to: 1, states: &states)
+      samples.values += states.map { Float($0) }
+      samples.evaluations += statistics.evaluations
+      samples.accepted += statistics.accepted
+      samples.rejected += statistics.rejected
+      first = chunk.upperBound
+      progress(first - numbers.lowerBound)
+    }
+    return samples
+  }
+
+  /// x₀ of a sample.
+  private func noise(number: Int, seed: UInt64, dimension: Int) -> [Double] {
+    let noise = Arena(count: dimension)
+    Philox(seed: seed, purpose: .samplingNoise, index: UInt32(number))
+      .fillNormals(noise.mutable(noise.all))
+    let values = noise[noise.all]
+    return values.indices.map { Double(values[$0]) }
+  }
+}

@@ -1,0 +1,144 @@
+import Flow
+import Kernels
+import Network
+
+/// Computes the flow-matching loss of a batch, and its gradient, on all threads.
+///
+/// A worker takes whole micro-batches through the network, forward and backward, with no barrier inside.
+/// Gradients are gathered in a fixed number of lanes: lane l adds up micro-batches l, l + 4, … in order, and
+/// the lanes are added in order. So the sums, and all bits after them, don't depend on the number of threads.
+final class LossEngine: Sendable {
+  static let laneCount = 4
+
+  let unet: UNet
+  let pool: WorkerPool
+  private let workers: [Worker]
+  private let lanes: [Arena]
+  /// Transposed and flipped weights for the backward pass.
+  private let derived: Arena
+  /// One loss for each image of a batch.
+  private let losses: Arena
+
+  /// One thread's memory.
+  private struct Worker: Sendable {
+    let workspace: Workspace
+    /// x₀, x₁ and u = x₁ − x₀ of a micro-batch.
+    let noise: Arena
+    let data: Arena
+    let velocity: Arena
+  }
+
+  init(unet: UNet, pool: WorkerPool, maximumBatchSize: Int) {
+    self.unet = unet
+    self.pool = pool
+    let size = unet.microBatchSize * unet.configuration.dimension
+    workers = (0..<pool.threadCount).map { _ in
+      Worker(
+        workspace: Workspace(unet.plan, forTraining: true), noise: Arena(count: size),
+        data: Arena(count: size), velocity: Arena(count: size))
+    }
+    let parameterCount = unet.plan.parameters.count
+    lanes = (0..<Self.laneCount).map { _ in Arena(count: parameterCount) }
+    derived = Arena(count: parameterCount)
+    losses = Arena(count: maximumBatchSize)
+  }
+
+  /// The gradient of the last `lossAndGradient`, laid out as the parameters.
+  var gradient: Arena { lanes[0] }
+
+  /// To be called whenever the parameters have changed.
+  func parametersChanged(_ parameters: Arena) {
+    unet.derive(from: parameters, into: derived, pool: pool)
+  }
+
+  /// The batch's mean loss; its gradient is left in `gradient`.
+  func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
+    pool.run(Self.laneCount) { [self] index, worker in
+      let lane = lanes[index]
+      fill(lane.mutable(lane.all), with: 0)
+      for microBatch in stride(from: index, to: microBatchCount(batch), by: Self.laneCount) {
+        let pass = forward(batch, microBatch, parameters, workers[worker])
+        backward(batch, microBatch, pass, workers[worker], into: lane)
+      }
+    }
+    Self.forEachChunk(of: gradient.count, pool) { [lanes, gradient] chunk in
+      for lane in lanes.dropFirst() { add(lane[chunk], into: gradient.mutable(chunk)) }
+    }
+    return meanLoss(batch)
+  }
+
+  /// The batch's mean loss without a gradient.
+  func loss(_ batch: Batch, parameters: Arena) -> Double {
+    pool.run(microBatchCount(batch)) { [self] microBatch, worker in
+      _ = forward(batch, microBatch, parameters, workers[worker])
+    }
+    return meanLoss(batch)
+  }
+
+  private func microBatchCount(_ batch: Batch) -> Int {
+    precondition(batch.count > 0 && batch.count <= losses.count)
+    return (batch.count + unet.microBatchSize - 1) / unet.microBatchSize
+  }
+
+  private func meanLoss(_ batch: Batch) -> Double {
+    let arena = losses
+    let losses = arena[arena.all[0..<batch.count]]
+    var sum = 0.0
+    for i in losses.indices { sum += Double(losses[i]) }
+    return sum / Double(batch.count)
+  }
+
+  /// Draws a micro-batch, runs it through the network and writes each image's loss.
+  private func forward(
+    _ batch: Batch, _ microBatch: Int, _ parameters: Arena, _ worker: Worker
+  ) -> ForwardPass {
+    let first = microBatch * unet.microBatchSize
+    let count = min(unet.microBatchSize, batch.count - first)
+    let dimension = unet.configuration.dimension
+    let (activations, losses) = (worker.workspace.activations, losses)
+    for i in 0..<count {
+      let part = worker.noise.all.part(i, length: dimension)
+      let time = batch.draw(
+        first + i, noise: worker.noise.mutable(part), data: worker.data.mutable(part))
+      var state = activations.mutable(unet.input[i])
+      LinearPath.interpolate(
+        noise: worker.noise[part], data: worker.data[part], time: time, into: &state)
+      var velocity = worker.velocity.mutable(part)
+      LinearPath.velocity(noise: worker.noise[part], data: worker.data[part], into: &velocity)
+      fill(activations.mutable(unet.timesteps.part(i, length: 1)), with: time * UNet.timeScale)
+    }
+    let pass = ForwardPass(count: count, parameters: parameters, workspace: worker.workspace)
+    unet.forward(pass)
+    for i in 0..<count {
+      let loss = FlowMatchingLoss.evaluate(
+        prediction: activations[unet.output[i]],
+        velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)], total: dimension)
+      fill(losses.mutable(losses.all.part(first + i, length: 1)), with: Float(loss))
+    }
+    return pass
+  }
+
+  private func backward(
+    _ batch: Batch, _ microBatch: Int, _ pass: ForwardPass, _ worker: Worker, into lane: Arena
+  ) {
+    let (dimension, gradients) = (unet.configuration.dimension, worker.workspace.gradients)
+    for i in 0..<pass.count {
+      var gradient = gradients.mutable(unet.output[i])
+      FlowMatchingLoss.gradient(
+        prediction: worker.workspace.activations[unet.output[i]],
+        velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)],
+        total: batch.count * dimension, into: &gradient)
+    }
+    unet.backward(BackwardPass(forward: pass, derived: derived, parameterGradients: lane))
+  }
+
+  /// Shares out the slices of a flat array, in chunks that fit a cache.
+  static func forEachChunk(
+    of count: Int, _ pool: WorkerPool, _ body: @escaping @Sendable (Slice) -> Void
+  ) {
+    let size = 1 << 15
+    pool.run((count + size - 1) / size) { chunk, _ in
+      body(Slice(offset: chunk * size, count: min(size, count - chunk * size)))
+    }
+  }
+}

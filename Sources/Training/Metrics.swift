@@ -1,0 +1,75 @@
+import Files
+import Foundation
+
+/// One line of `metrics.jsonl`: a step of training.
+public struct StepMetrics: Codable, Sendable {
+  /// Steps done, this one included.
+  public var step: Int
+  /// Epochs begun before this step.
+  public var epoch: Int
+  public var samplesSeen: Int
+  /// Mean over the batch and its pixels.
+  public var loss: Double
+  /// Before clipping.
+  public var gradientNorm: Double
+  public var learningRate: Double
+  /// Of this step.
+  public var imagesPerSecond: Double
+  /// Since the run began, the parts before an interruption included.
+  public var seconds: Double
+  /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
+  public var heldOutLoss: Double?
+}
+
+/// `metrics.jsonl`, appended to line by line.
+final class MetricsLog {
+  private let path: String
+  private let handle: FileHandle
+  private let encoder = RunRecord.encoder(pretty: false)
+  /// Seconds of the run up to the line that was last when the log was opened.
+  let secondsBefore: Double
+
+  /// Opens the log and drops what comes after `step`, as the run goes on from there.
+  init(path: String, afterStep step: Int) throws(FileError) {
+    self.path = path
+    var kept = 0
+    var seconds = 0.0
+    if FileManager.default.fileExists(atPath: path) {
+      let bytes = try readFile(path)
+      for line in bytes.split(separator: 10, omittingEmptySubsequences: false).dropLast() {
+        guard let metrics = try? RunRecord.decoder().decode(StepMetrics.self, from: Data(line)),
+          metrics.step <= step
+        else { break }
+        kept += line.count + 1
+        seconds = metrics.seconds
+      }
+    } else {
+      try writeDurably(path, [])
+    }
+    secondsBefore = seconds
+    guard let handle = FileHandle(forWritingAtPath: path) else {
+      throw FileError(
+        .cannotCreate, path, "can't be opened for writing", remedy: "check the file's permissions")
+    }
+    self.handle = handle
+    do {
+      try handle.truncate(atOffset: UInt64(kept))
+      try handle.seekToEnd()
+    } catch {
+      throw FileError(
+        .inputOutput, path, "can't be cut: \(error.localizedDescription)", remedy: "check the disk")
+    }
+  }
+
+  func append(_ metrics: StepMetrics) throws(FileError) {
+    do {
+      try handle.write(contentsOf: try encoder.encode(metrics) + [10])
+    } catch {
+      throw FileError(
+        .inputOutput, path, "can't be written: \(error.localizedDescription)",
+        remedy: "check the disk's free space, then go on with --resume")
+    }
+  }
+
+  deinit { try? handle.close() }
+}

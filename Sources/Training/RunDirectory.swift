@@ -1,0 +1,131 @@
+import Files
+import Foundation
+
+/// The files of a run: `run.json`, `metrics.jsonl`, `samples/`, `checkpoints/`, `model/`.
+public struct RunDirectory: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+
+  public var recordPath: String { file("run.json") }
+  public var metricsPath: String { file("metrics.jsonl") }
+  public var samplesPath: String { file("samples") }
+  public var checkpointsPath: String { file("checkpoints") }
+  public var modelPath: String { file("model") }
+
+  /// Whether a run was begun here.
+  public var exists: Bool { FileManager.default.fileExists(atPath: recordPath) }
+
+  public func create() throws(FileError) {
+    for directory in [path, samplesPath, checkpointsPath] {
+      do {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      } catch {
+        throw FileError(
+          .cannotCreate, directory, "can't be created: \(error.localizedDescription)",
+          remedy: "pass --output with a directory in a place that is writable")
+      }
+    }
+  }
+
+  public func readRecord() throws(FileError) -> RunRecord { try RunRecord(path: recordPath) }
+
+  public func write(_ record: RunRecord) throws(FileError) {
+    do {
+      let json = try RunRecord.encoder(pretty: true).encode(record)
+      try writeDurably(recordPath, [UInt8](json) + [10])
+    } catch let error as FileError {
+      throw error
+    } catch {
+      preconditionFailure("a record of plain values is JSON: \(error)")
+    }
+  }
+
+  // MARK: Checkpoints
+
+  public func checkpointPath(step: Int) -> String {
+    let digits = String(step)
+    let name = "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".safetensors"
+    return (checkpointsPath as NSString).appendingPathComponent(name)
+  }
+
+  /// The steps of all files that bear a checkpoint's name, newest first.
+  public func checkpointSteps() -> [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpointsPath)) ?? []
+    return names.compactMap { name in
+      guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
+      let digits = name.dropFirst(5).dropLast(12)
+      guard digits.count >= 8, digits.allSatisfy({ $0.isASCII && $0.isNumber }), let step = Int(digits),
+        checkpointPath(step: step).hasSuffix("/" + name)
+      else { return nil }
+      return step
+    }.sorted(by: >)
+  }
+
+  /// The newest checkpoint that is sound, and why newer ones were passed over.
+  ///
+  /// - Throws: `FileError` if there is none.
+  public func newestCheckpoint() throws(FileError) -> (checkpoint: Checkpoint, passedOver: [FileError]) {
+    var passedOver: [FileError] = []
+    for step in checkpointSteps() {
+      do throws(FileError) {
+        return (try Checkpoint(path: checkpointPath(step: step)), passedOver)
+      } catch {
+        passedOver.append(error)
+      }
+    }
+    let reasons = passedOver.map { " (\($0.description))" }.joined()
+    throw FileError(
+      .missing, checkpointsPath, "holds no sound checkpoint" + reasons,
+      remedy: "name a run that has one, or begin a new run with 'inkflow train'")
+  }
+
+  /// Deletes all but the newest `keep` checkpoints. Touches only files of a checkpoint's name.
+  func rotateCheckpoints(keep: Int) throws(FileError) {
+    for step in checkpointSteps().dropFirst(keep) {
+      let path = checkpointPath(step: step)
+      guard unlink(path) == 0 else {
+        throw FileError(
+          .inputOutput, path, "can't be deleted: \(systemErrorText())",
+          remedy: "check the directory's permissions")
+      }
+    }
+  }
+
+  /// Deletes what a killed process left half written, here and in the directories below.
+  func removeTemporaryFiles() {
+    for directory in [path, samplesPath, checkpointsPath, modelPath] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+      for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
+        unlink((directory as NSString).appendingPathComponent(name))
+      }
+    }
+  }
+
+  // MARK: Lock
+
+  /// Keeps other processes off the run for as long as it lives. The kernel drops it with the process.
+  final class Lock {
+    private let descriptor: Int32
+
+    init(_ run: RunDirectory) throws(FileError) {
+      let path = run.file(".lock")
+      descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else {
+        throw FileError(
+          .cannotCreate, path, "can't be opened: \(systemErrorText())",
+          remedy: "make sure that the run's directory is writable")
+      }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        close(descriptor)
+        throw FileError(
+          .cannotCreate, run.path, "is in use by another process",
+          remedy: "wait for it to end, or pass --output with another directory")
+      }
+    }
+
+    deinit { close(descriptor) }
+  }
+}

@@ -1,0 +1,146 @@
+import Files
+import Foundation
+import Imagery
+import Kernels
+import Network
+
+/// `run.json`: what a run is made of, with every setting resolved.
+public struct RunRecord: Codable, Equatable, Sendable {
+  /// The program that began the run.
+  public var version: String
+  /// The instruction set it was built for, on which the bits depend.
+  public var build: String
+  public var recipe: Recipe
+  public var preset: UNetConfiguration.Preset?
+  public var dataset: DatasetRecord
+  public var network: UNetConfiguration
+  public var settings: TrainingSettings
+  /// Where the weights came from, if not from chance.
+  public var initialWeights: InitialWeights?
+  public var execution: Execution
+  /// What fields that know nothing reach on this data.
+  public var lossScale: LossScale
+
+  public struct DatasetRecord: Codable, Equatable, Sendable {
+    public var name: String
+    public var trainCount: Int
+    public var testCount: Int
+    public var height: Int
+    public var width: Int
+    public var channels: Int
+    /// CRC-32 of the pixels.
+    public var trainChecksum: UInt32
+    public var testChecksum: UInt32
+
+    public init(name: String, train: ImageDataset, test: ImageDataset) {
+      self.name = name
+      trainCount = train.count
+      testCount = test.count
+      height = train.height
+      width = train.width
+      channels = train.channels
+      trainChecksum = train.pixelsChecksum
+      testChecksum = test.pixelsChecksum
+    }
+  }
+
+  public struct InitialWeights: Codable, Equatable, Sendable {
+    public var path: String
+    /// CRC-32 of the weights.
+    public var checksum: UInt32
+
+    public init(path: String, checksum: UInt32) {
+      self.path = path
+      self.checksum = checksum
+    }
+  }
+
+  /// What may change from one part of a run to the next, as no bit depends on it.
+  public struct Execution: Codable, Equatable, Sendable {
+    public var threads: Int
+    public var checkpointEvery: Int
+    public var keep: Int
+
+    public init(threads: Int, checkpointEvery: Int, keep: Int) {
+      self.threads = threads
+      self.checkpointEvery = checkpointEvery
+      self.keep = keep
+    }
+  }
+
+  /// Losses on the training images, per pixel: the scale on which a run's loss is to be read.
+  public struct LossScale: Codable, Equatable, Sendable {
+    public var zeroField: Double
+    public var meanField: Double
+    /// Of the best affine field; nil where the images are too large for their covariance.
+    public var affineField: Double?
+
+    public init(zeroField: Double, meanField: Double, affineField: Double?) {
+      self.zeroField = zeroField
+      self.meanField = meanField
+      self.affineField = affineField
+    }
+  }
+
+  public static let currentVersion = "0.1.0"
+  /// Of the program that runs now.
+  public static var currentBuild: String { buildFlavour }
+
+  /// Reads a `run.json`.
+  public init(path: String) throws(FileError) {
+    let bytes = try readFile(path)
+    do {
+      self = try Self.decoder().decode(RunRecord.self, from: Data(bytes))
+    } catch {
+      throw FileError(
+        .malformed, path, "is no record of a run: \(decodingProblem(error))",
+        remedy: "restore the file, or name another run's")
+    }
+  }
+
+  public init(
+    recipe: Recipe, preset: UNetConfiguration.Preset?, dataset: DatasetRecord, network: UNetConfiguration,
+    settings: TrainingSettings, initialWeights: InitialWeights?, execution: Execution, lossScale: LossScale
+  ) {
+    version = Self.currentVersion
+    build = Self.currentBuild
+    self.recipe = recipe
+    self.preset = preset
+    self.dataset = dataset
+    self.network = network
+    self.settings = settings
+    self.initialWeights = initialWeights
+    self.execution = execution
+    self.lossScale = lossScale
+  }
+
+  public var stepsPerEpoch: Int { max(1, dataset.trainCount / settings.batchSize) }
+
+  static func encoder(pretty: Bool) -> JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting =
+      pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+    return encoder
+  }
+
+  static func decoder() -> JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return decoder
+  }
+}
+
+/// The key and the problem of a decoding error, in one line.
+private func decodingProblem(_ error: any Error) -> String {
+  switch error as? DecodingError {
+  case .keyNotFound(let key, _): "'\(key.stringValue)' is missing"
+  case .typeMismatch(_, let context), .valueNotFound(_, let context):
+    "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type"
+  case .dataCorrupted(let context):
+    context.codingPath.isEmpty
+      ? "it is not JSON"
+      : "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has an unknown value"
+  default: "\(error)"
+  }
+}

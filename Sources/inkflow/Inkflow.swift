@@ -1,0 +1,62 @@
+import ArgumentParser
+import Files
+import Foundation
+import Kernels
+import Network
+import Training
+
+struct Inkflow: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inkflow",
+    abstract: "Trains and samples flow-matching image generators on an ordinary CPU.",
+    discussion: """
+      A first try, with nothing to download:
+
+        inkflow train synthetic --preset tiny --minutes 2
+        inkflow sample outputs/synthetic
+
+      A DATASET is 'mnist' or 'fashion-mnist' (after 'make datasets'), 'synthetic' (made on the spot), or a
+      directory with IDX files. A MODEL is a run's directory, a checkpoint file or a diffusers directory.
+      """,
+    version: RunRecord.currentVersion,
+    subcommands: [
+      TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
+    ])
+}
+
+@main
+enum Main {
+  /// Parses, runs, and turns every error into one line and the exit status of sysexits.h.
+  static func main() {
+    guard cpuIsSufficient else {
+      exit(
+        with: "this build needs a CPU with \(buildFlavour); build it on this machine: swift build -c release",
+        status: 78)
+    }
+    do {
+      var command = try Inkflow.parseAsRoot()
+      try command.run()
+    } catch let error as FileError {
+      exit(with: error.description, status: error.exitStatus)
+    } catch let error as ConfigurationError {
+      exit(with: error.description, status: 78)
+    } catch let error as TrainingError {
+      exit(with: error.description, status: 70)
+    } catch let error as RunError {
+      exit(with: error.message, status: error.status)
+    } catch {
+      Inkflow.exit(withError: error)
+    }
+  }
+
+  private static func exit(with message: String, status: Int32) -> Never {
+    Terminal.note("error: \(message)")
+    Foundation.exit(status)
+  }
+}
+
+/// A failure with its exit status.
+struct RunError: Error {
+  let message: String
+  let status: Int32
+}

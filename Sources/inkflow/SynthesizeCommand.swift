@@ -1,0 +1,45 @@
+import ArgumentParser
+import Files
+import Foundation
+import Imagery
+
+struct SynthesizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "synthesize", abstract: "Write the built-in data set, ten classes of drawn strokes, as IDX files.")
+
+  @Argument(help: "The directory for the four files.")
+  var directory: String
+
+  @Option(help: "Training images; a tenth as many for testing.")
+  var count = SyntheticStrokes.standardCount(of: .train)
+
+  @Option(help: "Seed of the strokes.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    guard (10...1_000_000).contains(count) else {
+      throw ValidationError("--count must be from 10 to 1000000.")
+    }
+  }
+
+  func run() throws {
+    do {
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    } catch {
+      throw FileError(
+        .cannotCreate, directory, "can't be created: \(error.localizedDescription)",
+        remedy: "name a directory in a place that is writable")
+    }
+    for (split, prefix, count) in [(ImageDataset.Split.train, "train", count), (.test, "t10k", count / 10)] {
+      let data = SyntheticStrokes.make(count: count, seed: seed, split: split)
+      let path = (directory as NSString).appendingPathComponent(prefix)
+      try IDXFile.write(
+        IDXArray(dimensions: [data.count, data.height, data.width], bytes: data.pixels),
+        to: path + "-images-idx3-ubyte")
+      try IDXFile.write(
+        IDXArray(dimensions: [data.count], bytes: data.labels ?? []), to: path + "-labels-idx1-ubyte")
+    }
+    print("wrote \(count) training and \(count / 10) test images to '\(directory)'")
+    for (index, name) in SyntheticStrokes.classNames.enumerated() { print("  \(index)  \(name)") }
+  }
+}

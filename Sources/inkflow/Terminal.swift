@@ -1,0 +1,66 @@
+import Foundation
+import Synchronization
+
+/// Notes and progress on stderr; results go to stdout by `print`.
+enum Terminal {
+  static let isInteractive = isatty(STDERR_FILENO) == 1
+
+  static func note(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+
+  /// "2 h 05 min", "3 min 20 s", "8 s".
+  static func duration(_ seconds: Double) -> String {
+    let total = Int(max(0, seconds).rounded())
+    let (hours, minutes, rest) = (total / 3600, total / 60 % 60, total % 60)
+    if hours > 0 { return "\(hours) h \(minutes < 10 ? "0" : "")\(minutes) min" }
+    return minutes > 0 ? "\(minutes) min \(rest < 10 ? "0" : "")\(rest) s" : "\(rest) s"
+  }
+
+  static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+}
+
+/// Progress: one line that is rewritten on a terminal, else a line every few seconds.
+struct ProgressLine {
+  private var lastShown: ContinuousClock.Instant?
+  private let interval: Duration = Terminal.isInteractive ? .milliseconds(200) : .seconds(10)
+
+  mutating func show(_ text: @autoclosure () -> String, fraction: Double) {
+    let now = ContinuousClock.now
+    if let lastShown, now - lastShown < interval, fraction < 1 { return }
+    lastShown = now
+    if Terminal.isInteractive {
+      let filled = Int((min(max(fraction, 0), 1) * 20).rounded())
+      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
+      FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text())".utf8))
+    } else {
+      Terminal.note(text())
+    }
+  }
+
+  /// Leaves the line that was rewritten, so that other output can follow.
+  func finish() {
+    if Terminal.isInteractive && lastShown != nil { FileHandle.standardError.write(Data("\n".utf8)) }
+  }
+}
+
+/// SIGINT and SIGTERM: the first asks for an end after the current step, the second ends the process at once.
+enum Interruption {
+  fileprivate static let received = Atomic<Int32>(0)
+
+  static func catchSignals() {
+    signal(SIGINT, receive)
+    signal(SIGTERM, receive)
+  }
+
+  /// The exit status of the signal that came, if one did.
+  static var exitStatus: Int32? {
+    let number = received.load(ordering: .relaxed)
+    return number == 0 ? nil : 128 + number
+  }
+}
+
+/// Does nothing that a signal handler must not.
+private func receive(_ number: Int32) {
+  if Interruption.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+}

@@ -1,0 +1,94 @@
+import Files
+import Flow
+import Foundation
+import Imagery
+import Sampling
+import Training
+
+/// Training as one sees it: progress, a sheet of samples an epoch, a summary.
+struct TrainingSession {
+  let trainer: Trainer
+
+  private var record: RunRecord { trainer.record }
+
+  func run() throws {
+    let firstStep = trainer.step
+    let steps = record.settings.steps
+    announce()
+    guard firstStep < steps else {
+      print("'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
+      return
+    }
+    var progress = ProgressLine()
+    var lastLosses: [Double] = []
+    var heldOutLoss: Double?
+    let start = ContinuousClock.now
+    let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }) { event in
+      switch event {
+      case .step(let metrics):
+        lastLosses = lastLosses.suffix(99) + [metrics.loss]
+        let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
+        let done = metrics.step - firstStep
+        let left = (ContinuousClock.now - start) / .seconds(1) / Double(done) * Double(steps - metrics.step)
+        progress.show(
+          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  loss \(Terminal.fixed(mean, 4))  "
+            + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
+            + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
+          fraction: Double(metrics.step) / Double(steps))
+      case .epoch(let metrics):
+        heldOutLoss = metrics.heldOutLoss
+        let path = try writeSheet(step: metrics.step)
+        progress.finish()
+        Terminal.note(
+          "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
+            + "samples in \(path)")
+      case .checkpoint:
+        break
+      }
+    }
+    progress.finish()
+    if outcome == .interrupted, let status = Interruption.exitStatus {
+      Terminal.note(
+        "interrupted at step \(trainer.step), saved in \(trainer.run.checkpointsPath); go on with --resume")
+      throw RunError(message: "stopped by a signal", status: status)
+    }
+    let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
+    print(
+      "trained '\(trainer.run.path)' to step \(trainer.step) in "
+        + "\(Terminal.duration((ContinuousClock.now - start) / .seconds(1))): mean loss of the last "
+        + "\(lastLosses.count) steps \(Terminal.fixed(mean, 4))"
+        + (heldOutLoss.map { ", held-out loss \(Terminal.fixed($0, 4))" } ?? ""))
+    print("draw images with: inkflow sample \(trainer.run.path)")
+  }
+
+  private func announce() {
+    let scale = record.lossScale
+    Terminal.note(
+      "\(record.dataset.name): \(record.dataset.trainCount) images of \(record.dataset.height)×"
+        + "\(record.dataset.width)×\(record.dataset.channels); network of \(trainer.unet.parameterCount) "
+        + "parameters; recipe \(record.recipe.rawValue), batch \(record.settings.batchSize), "
+        + "\(record.settings.steps) steps, \(record.execution.threads) threads")
+    Terminal.note(
+      "loss to compare with: zero field \(Terminal.fixed(scale.zeroField, 3)), mean of the data "
+        + "\(Terminal.fixed(scale.meanField, 3))"
+        + (scale.affineField.map { ", best affine field \(Terminal.fixed($0, 3))" } ?? ""))
+    if trainer.step > 0 { Terminal.note("resuming after step \(trainer.step)") }
+  }
+
+  /// 64 samples, always from the same noise, by a solver that is quick rather than exact.
+  private func writeSheet(step: Int) throws -> String {
+    let model = trainer.model
+    let sampler = Sampler(model: model, threads: record.execution.threads)
+    let samples = try sampler.sample(0..<64, seed: 0, solver: .fixed(.midpoint, steps: 8))
+    let configuration = model.unet.configuration
+    let sheet = ContactSheet.image(
+      pixels: Pixels.bytes(samples.values.span), height: configuration.sampleHeight,
+      width: configuration.sampleWidth, channels: configuration.outputChannels, columns: 8)
+    let name = (trainer.run.checkpointPath(step: step) as NSString).lastPathComponent
+    let path = ((trainer.run.samplesPath as NSString)
+      .appendingPathComponent((name as NSString).deletingPathExtension) as NSString)
+      .appendingPathExtension("png") ?? name
+    try sheet.write(to: path, text: [("step", "\(step)"), ("solver", "midpoint, 8 steps"), ("seed", "0")])
+    return path
+  }
+}

@@ -1,0 +1,95 @@
+import Kernels
+import Testing
+
+@Suite struct GroupNormTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let norm: GroupNorm
+    let activates: Bool
+    let (x, weight, bias, da, statistics): (Buffer, Buffer, Buffer, Buffer, Buffer)
+
+    init(_ height: Int, _ width: Int, _ channels: Int, groups: Int, activates: Bool, mean: Float = 0) {
+      let shape = ImageShape(height: height, width: width, channels: channels)
+      norm = GroupNorm(shape: shape, groupCount: groups, eps: 1e-5)
+      self.activates = activates
+      x = Buffer(normals(shape.count, index: 1).map { $0 + mean })
+      weight = Buffer(normals(channels, index: 2))
+      bias = Buffer(normals(channels, index: 3))
+      da = Buffer(normals(shape.count, index: 4))
+      statistics = Buffer(unwritten: 2 * channels)
+      norm.statistics(x.span, into: statistics.mutable)
+    }
+
+    var testDescription: String {
+      let shape = norm.shape
+      return "\(shape.height)×\(shape.width), \(shape.channels) in \(norm.groupCount), SiLU: \(activates)"
+    }
+
+    func forward(border: Int) -> Buffer {
+      let y = Buffer(unwritten: (border == 0 ? norm.shape : norm.shape.padded).count)
+      norm.forward(
+        x.span, statistics: statistics.span, weight: weight.span, bias: bias.span, activates: activates,
+        border: border, into: y.mutable)
+      return y
+    }
+
+    func backward(accumulates: Bool) -> (dx: Buffer, weight: Buffer, bias: Buffer) {
+      let dy = Buffer(da.values)
+      let dx = Buffer(count: norm.shape.count, accumulates: accumulates)
+      let scratch = Buffer(unwritten: 2 * norm.shape.channels)
+      let dGamma = Buffer(count: norm.shape.channels, accumulates: true)
+      let dBeta = Buffer(count: norm.shape.channels, accumulates: true)
+      norm.backward(
+        x.span, statistics: statistics.span, weight: weight.span, bias: bias.span, activates: activates,
+        dy.mutable, scratch: scratch.mutable, weightGradient: dGamma.mutable, biasGradient: dBeta.mutable,
+        into: dx.mutable, accumulates: accumulates)
+      return (dx, dGamma, dBeta)
+    }
+
+    func reference(x: [Double]? = nil, weight: [Double]? = nil, bias: [Double]? = nil) -> [Double] {
+      Reference.groupNorm(
+        norm, x ?? self.x.doubles, weight: weight ?? self.weight.doubles, bias: bias ?? self.bias.doubles,
+        activates: activates)
+    }
+  }
+
+  static let cases = [false, true].flatMap { activates in
+    [
+      Case(1, 2, 1, groups: 1, activates: activates), Case(2, 3, 3, groups: 3, activates: activates),
+      Case(3, 5, 5, groups: 1, activates: activates), Case(8, 7, 8, groups: 4, activates: activates),
+      Case(5, 2, 12, groups: 4, activates: activates), Case(14, 14, 16, groups: 8, activates: activates),
+      Case(7, 3, 17, groups: 17, activates: activates), Case(28, 28, 32, groups: 8, activates: activates),
+      Case(2, 7, 33, groups: 11, activates: activates), Case(14, 8, 48, groups: 8, activates: activates),
+      Case(7, 7, 64, groups: 32, activates: activates), Case(1, 1, 96, groups: 3, activates: activates),
+    ]
+  }
+
+  // Reached: 3e-7.
+  @Test(arguments: cases, [0, 1]) func forwardMatchesDouble(_ test: Case, border: Int) {
+    let expected = test.reference()
+    expect(
+      test.forward(border: border),
+      border == 0 ? expected : Reference.pad(expected, shape: test.norm.shape), within: Tolerance.output)
+  }
+
+  /// A mean of 100 deviations: E[x²] − mean² would be off by 1e-3. Reached: 2e-6.
+  @Test func largeMeanDoesNotCancel() {
+    let test = Case(28, 28, 32, groups: 8, activates: false, mean: 100)
+    expect(test.forward(border: 0), test.reference(), within: Tolerance.output)
+  }
+
+  // Reached: 5e-7.
+  @Test(arguments: cases.filter { $0.norm.shape.count <= 600 }, [false, true])
+  func gradientsMatchFiniteDifferences(_ test: Case, accumulates: Bool) {
+    let da = test.da.doubles
+    let (dx, dGamma, dBeta) = test.backward(accumulates: accumulates)
+    expect(
+      dx, numericalGradient(at: test.x.doubles) { dot(da, test.reference(x: $0)) },
+      accumulates: accumulates, within: Tolerance.gradient, "dx")
+    expect(
+      dGamma, numericalGradient(at: test.weight.doubles) { dot(da, test.reference(weight: $0)) },
+      accumulates: true, within: Tolerance.gradient, "dγ")
+    expect(
+      dBeta, numericalGradient(at: test.bias.doubles) { dot(da, test.reference(bias: $0)) },
+      accumulates: true, within: Tolerance.gradient, "dβ")
+  }
+}
