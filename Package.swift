@@ -54,7 +54,9 @@ let package = Package(
     tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
     tests("FlowTests", ["Flow"]),
     tests("ImageryTests", ["Imagery", "Files"]),
-    tests("TrainingTests", ["Training", "Sampling"]),
+    tests(
+      "TrainingTests", ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files"],
+      resources: [.copy("Fixtures")]),
     tests("CommandTests", ["inkflow", "Imagery", "Network"]),
   ]
 )

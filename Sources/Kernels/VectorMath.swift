@@ -4,7 +4,9 @@
 @inline(__always)
 package func exp(_ x: Lanes) -> Lanes {
   // e^x = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the result is held at about e^±87.
-  let x = x.clamped(lowerBound: Lanes(repeating: -87.33), upperBound: Lanes(repeating: 88.37))
+  // (`clamped` and `pointwiseMin` would go lane by lane; NaN stays NaN here.)
+  let (low, high) = (Lanes(repeating: -87.33), Lanes(repeating: 88.37))
+  let x = x.replacing(with: low, where: x .< low).replacing(with: high, where: x .> high)
   // Adding 1.5·2²³ rounds to an integer and leaves it in the low mantissa bits.
   let magic = Lanes(repeating: 12_582_912)
   let shifted = magic.addingProduct(x, Lanes(repeating: 1.442_695_04))
@@ -18,7 +20,7 @@ package func exp(_ x: Lanes) -> Lanes {
   p = Lanes(repeating: 1.666_666_55e-1).addingProduct(p, r)
   p = Lanes(repeating: 5.000_000_12e-1).addingProduct(p, r)
   p = (Lanes(repeating: 1) + r).addingProduct(p, r * r)
-  let exponent = Bits(truncatingIfNeeded: unsafeBitCast(shifted, to: Bits.self) &<< 23)
+  let exponent = unsafeBitCast(shifted, to: Bits.self) &<< 23
   return unsafeBitCast(unsafeBitCast(p, to: Bits.self) &+ exponent, to: Lanes.self)
 }
 

@@ -52,7 +52,9 @@ public struct Checkpoint {
     self.file = file
   }
 
-  static func write(_ state: TrainingState, _ record: RunRecord, to path: String) throws(FileError) {
+  static func write(
+    _ state: TrainingState, of unet: UNet, _ record: RunRecord, to path: String
+  ) throws(FileError) {
     let header = Header(
       step: state.step, build: record.build, dataset: record.dataset, network: record.network,
       settings: record.settings)
@@ -62,7 +64,6 @@ public struct Checkpoint {
     } catch {
       preconditionFailure("a header of plain values is JSON: \(error)")
     }
-    let unet = state.unet
     var tensors = unet.tensors(of: state.parameters, prefix: "parameters.")
     if let average = state.average { tensors += unet.tensors(of: average, prefix: "average.") }
     tensors += unet.tensors(of: state.firstMoments, prefix: "first_moment.")
@@ -75,8 +76,7 @@ public struct Checkpoint {
       ], to: path)
   }
 
-  func restore(_ state: TrainingState) throws(FileError) {
-    let unet = state.unet
+  func restore(_ state: TrainingState, of unet: UNet) throws(FileError) {
     try unet.load(file, prefix: "parameters.", into: state.parameters)
     if let average = state.average { try unet.load(file, prefix: "average.", into: average) }
     try unet.load(file, prefix: "first_moment.", into: state.firstMoments)

@@ -79,7 +79,7 @@ public final class Trainer {
         remedy: "restore the run.json that belongs to it")
     }
     try self.init(run, lock, record, train, test)
-    try checkpoint.restore(state)
+    try checkpoint.restore(state, of: unet)
     self.passedOver = passedOver
   }
 
@@ -93,7 +93,7 @@ public final class Trainer {
     dataset = train
     heldOut = test
     unet = try UNet(record.network)
-    state = TrainingState(unet: unet, settings: record.settings)
+    state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(
       unet: unet, pool: WorkerPool(threadCount: record.execution.threads),
       maximumBatchSize: max(record.settings.batchSize, Self.heldOutCount))
@@ -161,12 +161,11 @@ public final class Trainer {
       if endsEpoch { metrics.heldOutLoss = heldOutLoss() }
       try log.append(metrics)
       try handle(.step(metrics))
-      if endsEpoch { try handle(.epoch(metrics)) }
-
       let stops = shouldStop()
       if state.step % record.execution.checkpointEvery == 0 || state.step == settings.steps || stops {
         try handle(.checkpoint(path: try saveCheckpoint()))
       }
+      if endsEpoch { try handle(.epoch(metrics)) }
       if stops { return .interrupted }
     }
     try model.write(to: run.modelPath)
@@ -175,7 +174,7 @@ public final class Trainer {
 
   private func saveCheckpoint() throws(FileError) -> String {
     let path = run.checkpointPath(step: state.step)
-    try Checkpoint.write(state, record, to: path)
+    try Checkpoint.write(state, of: unet, record, to: path)
     try run.rotateCheckpoints(keep: record.execution.keep)
     return path
   }

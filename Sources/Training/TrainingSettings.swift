@@ -48,7 +48,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     gradientClip = 1
     switch recipe {
     case .quick:
-      batchSize = 64
+      batchSize = 32
       times = .stratified
       learningRate = 1e-3
       warmupSteps = min(200, steps / 10)
@@ -65,7 +65,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   }
 
   /// The rate of the step after `step` steps: a linear warm-up, then the schedule.
-  func learningRate(afterSteps step: Int) -> Double {
+  package func learningRate(afterSteps step: Int) -> Double {
     if step < warmupSteps { return learningRate * Double(step + 1) / Double(warmupSteps) }
     switch schedule {
     case .constant: return learningRate

@@ -1,20 +1,17 @@
 import Kernels
-import Network
 
 /// What a run has come to: the numbers that a checkpoint holds.
-final class TrainingState {
-  let unet: UNet
+package final class TrainingState {
   /// Steps done.
-  var step = 0
-  let parameters: Arena
+  package var step = 0
+  package let parameters: Arena
   /// The moving average of the parameters, where the settings ask for one.
-  let average: Arena?
+  package let average: Arena?
   let firstMoments: Arena
   let secondMoments: Arena
 
-  init(unet: UNet, settings: TrainingSettings) {
-    self.unet = unet
-    let count = unet.plan.parameters.count
+  /// - Parameter count: the length of the flat parameter array.
+  package init(count: Int, settings: TrainingSettings) {
     parameters = Arena(count: count)
     average = settings.averageDecay == nil ? nil : Arena(count: count)
     firstMoments = Arena(count: count)
@@ -22,21 +19,21 @@ final class TrainingState {
   }
 
   /// Sets the parameters to begin with.
-  func initialize(from arena: Arena) {
+  package func initialize(from arena: Arena) {
     let (parameters, average) = (parameters, average)
     copy(arena[arena.all], into: parameters.mutable(parameters.all))
     if let average { copy(arena[arena.all], into: average.mutable(average.all)) }
   }
 
   /// The weights to sample from: averaged where there is an average.
-  var bestParameters: Arena { average ?? parameters }
+  package var bestParameters: Arena { average ?? parameters }
 
   /// Clips the gradient, takes one AdamW step and moves the average.
   ///
   /// - Parameters:
   ///   - gradient: laid out as the parameters.
   ///   - norm: its length.
-  func update(_ settings: TrainingSettings, gradient: Arena, norm: Double, pool: WorkerPool) {
+  package func update(_ settings: TrainingSettings, gradient: Arena, norm: Double, pool: WorkerPool) {
     let t = step + 1
     let betas = (settings.betas[0], settings.betas[1])
     let adamW = AdamWStep(

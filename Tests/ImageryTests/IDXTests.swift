@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Testing
 
-@testable import Imagery
+import Imagery
 
 @Suite struct IDXTests {
   let scratch: Scratch

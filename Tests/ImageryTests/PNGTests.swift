@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Testing
 
-@testable import Imagery
+import Imagery
 
 @Suite struct PNGTests {
   @Test(arguments: [1, 3]) func roundTrips(channels: Int) throws {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Imagery
+import Imagery
 
 @Suite struct SyntheticStrokesTests {
   private let size = 28 * 28

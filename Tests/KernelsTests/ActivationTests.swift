@@ -10,26 +10,27 @@ import Testing
     expect(y, Reference.silu(x.doubles), within: Tolerance.output)
   }
 
-  // Reached: 2e-7.
+  // Reached: 1.3e-7.
   @Test(arguments: [1, 5, 16, 17, 40, 100], [false, true])
   func siluGradientMatchesFiniteDifferences(count: Int, accumulates: Bool) {
     let (x, dy) = (Buffer(normals(count, index: 1).map { 4 * $0 }), Buffer(normals(count, index: 4)))
     let dx = Buffer(count: count, accumulates: accumulates)
     siluGradient(x.span, dy.span, into: dx.mutable, accumulates: accumulates)
-    let expected = numericalGradient(at: x.doubles) { dot(dy.doubles, Reference.silu($0)) }
-    expect(dx, expected, accumulates: accumulates, within: Tolerance.gradient)
+    expectGradient(dx, at: x, dy: dy, accumulates: accumulates, "dx") { Reference.silu($0) }
   }
 
   @Test func siluFarFromZero() {
-    let x = Buffer([-.greatestFiniteMagnitude, -1e4, -100, 100, 1e4, .greatestFiniteMagnitude])
+    let x = Buffer([-1e30, -1e4, -100, 100, 1e4, 1e30])
     let (y, dx) = (Buffer(unwritten: 6), Buffer(unwritten: 6))
     silu(x.span, into: y.mutable)
-    #expect(zip(y.values, x.values).allSatisfy { y, x in x > 0 ? y == x : abs(y / x) < 1e-37 })
+    for (value, exact) in zip(y.values, [0, 0, 0, 100, 1e4, 1e30] as [Float]) {
+      #expect(abs(value - exact) < 1e-6)
+    }
     siluGradient(x.span, Buffer([1, 1, 1, 1, 1, 1]).span, into: dx.mutable)
-    #expect(zip(dx.values, [0, 0, 0, 1, 1, 1]).allSatisfy { abs($0 - $1) < 1e-6 })
+    for (value, exact) in zip(dx.values, [0, 0, 0, 1, 1, 1] as [Float]) { #expect(abs(value - exact) < 1e-6) }
   }
 
-  // Absolute errors: cosines and sines have size one. Reached: 1.2e-7, two ulp of 1.
+  // Absolute errors: cosines and sines have size one. Reached: 2e-7.
   @Test(arguments: [1, 3, 5, 8, 12, 16, 17, 32, 33, 48], [0.0, 1.0])
   func sinusoidalEmbeddingMatchesDouble(half: Int, frequencyShift: Double) {
     guard Double(half) > frequencyShift else { return }

@@ -26,10 +26,9 @@ import Testing
     let dy = Buffer(normals(4 * shape.count, index: 4))
     let dx = Buffer(unwritten: shape.count)
     upsampleGradient(dy.span, shape: shape, into: dx.mutable)
-    let expected = numericalGradient(at: normals(shape.count, index: 1).map(Double.init)) {
-      dot(dy.doubles, Reference.upsample($0, shape: shape))
+    expectGradient(dx, at: Buffer(normals(shape.count, index: 1)), dy: dy, "dx") {
+      Reference.upsample($0, shape: shape)
     }
-    expect(dx, expected, within: Tolerance.gradient)
   }
 
   @Test(arguments: [(1, 1, 1), (4, 3, 5), (6, 16, 33), (49, 96, 64), (7, 17, 8)])
@@ -47,14 +46,14 @@ import Testing
   }
 
   @Test func splitMatchesFiniteDifferences() {
-    let (a, b, dy) = (normals(6, index: 1), normals(10, index: 2), Buffer(normals(16, index: 4)))
+    let (a, b, dy) = (
+      Buffer(normals(6, index: 1)), Buffer(normals(10, index: 2)), Buffer(normals(16, index: 4))
+    )
     let (da, db) = (Buffer(unwritten: 6), Buffer(unwritten: 10))
+    let (x, y) = (a.doubles, b.doubles)
     split(dy.span, pixels: 2, into: da.mutable, db.mutable)
-    let (x, y) = (a.map(Double.init), b.map(Double.init))
-    let byA = numericalGradient(at: x) { dot(dy.doubles, Reference.concatenate($0, y, pixels: 2)) }
-    let byB = numericalGradient(at: y) { dot(dy.doubles, Reference.concatenate(x, $0, pixels: 2)) }
-    expect(da, byA, within: Tolerance.gradient)
-    expect(db, byB, within: Tolerance.gradient)
+    expectGradient(da, at: a, dy: dy, "da") { Reference.concatenate($0, y, pixels: 2) }
+    expectGradient(db, at: b, dy: dy, "db") { Reference.concatenate(x, $0, pixels: 2) }
   }
 
   @Test(arguments: [(1, 1), (3, 5), (16, 17), (33, 8), (7, 96)])

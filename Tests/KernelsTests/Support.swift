@@ -94,6 +94,17 @@ func numericalGradient(at x: [Double], of f: ([Double]) -> Double) -> [Double] {
 
 func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 
+/// `gradient` is that of dy · f at x, by finite differences.
+func expectGradient(
+  _ gradient: Buffer, at x: Buffer, dy: Buffer, accumulates: Bool = false, _ what: String,
+  sourceLocation: SourceLocation = #_sourceLocation, of f: ([Double]) -> [Double]
+) {
+  let dy = dy.doubles
+  expect(
+    gradient, numericalGradient(at: x.doubles) { dot(dy, f($0)) }, accumulates: accumulates,
+    within: Tolerance.gradient, what, sourceLocation: sourceLocation)
+}
+
 extension Double {
   /// |self − exact| in units of the last place that a Float near `exact` has.
   func ulps(from exact: Double) -> Double { abs(self - exact) / Double(Float(exact).ulp) }

@@ -152,7 +152,7 @@ def make_optimizer(seed):
             "parameters": parameters, "gradients": gradients, "gradient_norms": torch.stack(norms),
             "parameters_after": torch.stack(after), "averages": torch.stack(averages),
         },
-        HERE / "optimizer.safetensors",
+        HERE.parents[1] / "TrainingTests/Fixtures/optimizer.safetensors",
     )  # fmt: skip
 
 

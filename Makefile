@@ -1,0 +1,63 @@
+# Inkflow. `make` lists what there is.
+#
+#   DATASET  mnist, fashion-mnist, synthetic, or a directory with IDX files   (train, resume, sample)
+#   OUTPUT   the run's directory; else outputs/ and the data set's name        (train, resume, sample)
+#   MINUTES  how long to train; else the recipe's number of epochs             (train, resume)
+#   ARGS     further options for inkflow, as in ARGS="--preset tiny --seed 1"
+#   MIRROR   where to fetch data sets from, file:///… too                      (datasets, train)
+
+DATASET ?= mnist
+OUTPUT ?= outputs/$(notdir $(patsubst %/,%,$(DATASET)))
+ARGS ?=
+INKFLOW = .build/release/inkflow
+length = $(if $(MINUTES),--minutes $(MINUTES))
+
+.PHONY: help build demo test train resume sample datasets format lint clean system-packages
+
+help:
+	@echo 'make demo      train on the built-in data for a minute or two and draw a sheet of samples'
+	@echo 'make test      run the tests'
+	@echo 'make train     train on MNIST (DATASET=fashion-mnist, DATASET=synthetic, DATASET=a directory)'
+	@echo 'make resume    go on with that run'
+	@echo 'make sample    draw a sheet of samples from that run'
+	@echo 'make datasets  download MNIST and Fashion-MNIST (MIRROR=file:///… from elsewhere)'
+	@echo 'make build, make format, make lint, make clean'
+
+build: system-packages
+	swift build -c release --product inkflow
+
+# A demonstration that was interrupted goes on where it was; one that is complete is only sampled again.
+demo: build
+	$(INKFLOW) train synthetic --preset tiny --output outputs/demo --threads 2 \
+	  $(if $(wildcard outputs/demo/run.json),--resume,--epochs 1)
+	$(INKFLOW) sample outputs/demo --count 100 --columns 20
+	@echo 'Look at outputs/demo/grid.png'
+
+test: system-packages
+	swift test -c release
+
+train: build
+	@case '$(DATASET)' in mnist|fashion-mnist) datasets/fetch.sh '$(DATASET)' ;; esac
+	$(INKFLOW) train '$(DATASET)' --output '$(OUTPUT)' $(length) $(ARGS)
+
+resume: build
+	$(INKFLOW) train '$(DATASET)' --output '$(OUTPUT)' --resume $(length) $(ARGS)
+
+sample: build
+	$(INKFLOW) sample '$(OUTPUT)' $(ARGS)
+
+datasets:
+	datasets/fetch.sh mnist fashion-mnist
+
+format:
+	swift format --in-place --recursive --configuration .swift-format Package.swift Sources Tests
+
+lint:
+	swift format lint --strict --recursive --configuration .swift-format Package.swift Sources Tests
+
+clean:
+	rm -rf .build
+
+# zlib and libpng with their headers: installed where that is allowed, else the command is printed.
+system-packages:
+	@tools/system-packages.sh

@@ -1,0 +1,54 @@
+import Flow
+import Network
+import Sampling
+import Testing
+
+/// A sample's bits depend on weights, seed, number and solver alone.
+@Suite struct SamplingTests {
+  private static let configuration = UNetConfiguration(
+    sampleHeight: 8, sampleWidth: 8, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 16],
+    layersPerBlock: 1, attentionLevels: [false, true], normGroupCount: 4)
+
+  @Test(arguments: [
+    Solver.adaptive(rtol: 1e-3, atol: 1e-3, control: .sample), .fixed(.heun, steps: 5),
+    .fixed(.euler, steps: 7),
+  ])
+  func aloneAndAmongOthers(_ solver: Solver) throws {
+    let model = try randomModel(Self.configuration)
+    let size = Self.configuration.dimension
+    let reference = try Sampler(model: model, threads: 1).sample(0..<64, seed: 9, solver: solver)
+    let seventh = Array(reference.values[7 * size..<8 * size])
+    #expect(Set(seventh.map(\.bitPattern)).count > size / 2)
+    for threads in 1...3 {
+      let sampler = Sampler(model: model, threads: threads)
+      let alone = try sampler.sample(7..<8, seed: 9, solver: solver)
+      #expect(alone.values.map(\.bitPattern) == seventh.map(\.bitPattern))
+      #expect(alone.evaluations == [reference.evaluations[7]])
+      let all = try sampler.sample(0..<64, seed: 9, solver: solver)
+      #expect(all.values.map(\.bitPattern) == reference.values.map(\.bitPattern))
+      // More than one chunk, and beginning elsewhere.
+      let shifted = try sampler.sample(5..<75, seed: 9, solver: solver)
+      #expect(Array(shifted.values[2 * size..<3 * size]).map(\.bitPattern) == seventh.map(\.bitPattern))
+    }
+    let otherSeed = try Sampler(model: model, threads: 1).sample(7..<8, seed: 10, solver: solver)
+    #expect(otherSeed.values != seventh)
+  }
+
+  @Test func labelsDecideAndTravelWithTheirSample() throws {
+    var configuration = Self.configuration
+    configuration.classCount = 3
+    let model = try randomModel(configuration)
+    let size = configuration.dimension
+    let sampler = Sampler(model: model, threads: 2)
+    let solver = Solver.adaptive(rtol: 1e-3, atol: 1e-3, control: .sample)
+    let labels = (0..<20).map { $0 % 3 }
+    let all = try sampler.sample(0..<20, seed: 1, solver: solver, labels: labels)
+    for number in [4, 11, 19] {
+      let alone = try sampler.sample(number..<number + 1, seed: 1, solver: solver, labels: [labels[number]])
+      #expect(alone.values == Array(all.values[number * size..<(number + 1) * size]))
+      let other = try sampler.sample(
+        number..<number + 1, seed: 1, solver: solver, labels: [(labels[number] + 1) % 3])
+      #expect(other.values != alone.values)
+    }
+  }
+}

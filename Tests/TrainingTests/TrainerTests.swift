@@ -1,0 +1,181 @@
+import Files
+import Foundation
+import Imagery
+import Network
+import Testing
+import Training
+
+@Suite struct TrainerTests {
+  private static let network = UNetConfiguration(
+    sampleHeight: 28, sampleWidth: 28, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 8, 8],
+    layersPerBlock: 1, attentionLevels: [false, false, true], normGroupCount: 2)
+  private static let train = SyntheticStrokes.make(count: 60, split: .train)
+  private static let test = SyntheticStrokes.make(count: 20, split: .test)
+
+  private func settings(steps: Int) -> TrainingSettings {
+    var settings = TrainingSettings(recipe: .quick, steps: steps)
+    settings.batchSize = 13
+    settings.warmupSteps = 2
+    return settings
+  }
+
+  private func begin(
+    _ path: String, steps: Int, threads: Int = 2, checkpointEvery: Int = 1000,
+    change: (inout TrainingSettings) -> Void = { _ in }
+  ) throws -> Trainer {
+    var settings = settings(steps: steps)
+    change(&settings)
+    return try Trainer(
+      beginning: RunDirectory(path),
+      record: record(
+        Self.network, settings, train: Self.train, test: Self.test, threads: threads,
+        checkpointEvery: checkpointEvery), train: Self.train, test: Self.test)
+  }
+
+  private func bytes(_ path: String) throws -> [UInt8] { try readFile(path) }
+
+  @Test func theNumberOfThreadsChangesNoBit() throws {
+    try withTemporaryDirectory { directory in
+      let files = try (1...4).map { threads in
+        let path = "\(directory)/\(threads)"
+        _ = try begin(path, steps: 6, threads: threads).train { _ in }
+        return try bytes(RunDirectory(path).checkpointPath(step: 6))
+      }
+      #expect(files.dropFirst().allSatisfy { $0 == files[0] })
+    }
+  }
+
+  /// An interruption after any step, within an epoch or at its end (60 / 13 is 4 steps), changes no bit.
+  @Test(arguments: [1, 3, 4, 5])
+  func interruptionChangesNoBit(after interruption: Int) throws {
+    try withTemporaryDirectory { directory in
+      _ = try begin(directory + "/straight", steps: 7).train { _ in }
+      let straight = RunDirectory(directory + "/straight")
+      let run = RunDirectory(directory + "/run")
+      do {
+        var seen = 0
+        let outcome = try begin(run.path, steps: 7).train(shouldStop: { seen == interruption }) { event in
+          if case .step = event { seen += 1 }
+        }
+        #expect(outcome == .interrupted)
+      }
+      let trainer = try Trainer(
+        resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+      #expect(trainer.step == interruption)
+      #expect(try trainer.train { _ in } == .finished)
+      #expect(try bytes(run.checkpointPath(step: 7)) == bytes(straight.checkpointPath(step: 7)))
+      let weights = "/diffusion_pytorch_model.safetensors"
+      #expect(try bytes(run.modelPath + weights) == bytes(straight.modelPath + weights))
+
+      let losses = try [run, straight].map { run in
+        try String(decoding: bytes(run.metricsPath), as: UTF8.self).split(separator: "\n").map { line in
+          let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+          return try #require(object?["loss"] as? Double)
+        }
+      }
+      #expect(losses[0] == losses[1] && losses[0].count == 7)
+    }
+  }
+
+  @Test func resumePassesOverADamagedCheckpoint() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      _ = try begin(run.path, steps: 4, checkpointEvery: 2).train { _ in }
+      #expect(run.checkpointSteps() == [4, 2])
+      let straight = try bytes(run.checkpointPath(step: 4))
+      var damaged = straight
+      damaged[damaged.count / 2] ^= 1
+      try Data(damaged).write(to: URL(fileURLWithPath: run.checkpointPath(step: 4)))
+      do {
+        let trainer = try Trainer(
+          resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+        #expect(trainer.step == 2 && trainer.passedOver.count == 1)
+        _ = try trainer.train { _ in }
+      }
+      #expect(try bytes(run.checkpointPath(step: 4)) == straight)
+
+      for step in run.checkpointSteps() {
+        try Data(damaged).write(to: URL(fileURLWithPath: run.checkpointPath(step: step)))
+      }
+      #expect(throws: FileError.self) {
+        try Trainer(resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+      }
+    }
+  }
+
+  /// A header whose step was altered would resume at the wrong place.
+  @Test func aChangedHeaderIsNoticed() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      _ = try begin(run.path, steps: 2).train { _ in }
+      let path = run.checkpointPath(step: 2)
+      var altered = try bytes(path)
+      let pattern = Array(#"\"step\":2"#.utf8)
+      let start = try #require(
+        altered.indices.first { altered[$0...].starts(with: pattern) })
+      altered[start + pattern.count - 1] = UInt8(ascii: "3")
+      try Data(altered).write(to: URL(fileURLWithPath: path))
+      #expect(throws: FileError.self) { try Checkpoint(path: path) }
+    }
+  }
+
+  @Test func divergenceStopsTheRunAndKeepsTheLastCheckpoint() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      #expect(throws: TrainingError.self) {
+        try begin(run.path, steps: 200, checkpointEvery: 1) { settings in
+          settings.learningRate = 1e30
+          settings.warmupSteps = 0
+        }.train { _ in }
+      }
+      let (checkpoint, _) = try run.newestCheckpoint()
+      #expect(checkpoint.header.step > 0)
+    }
+  }
+
+  @Test func aRunIsNeitherOverwrittenNorSharedNorMixed() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      let trainer = try begin(run.path, steps: 2)
+      // While a trainer lives, its directory is locked.
+      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+      _ = try trainer.train { _ in }
+      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+    }
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      do { _ = try begin(run.path, steps: 2).train { _ in } }
+      var changed = try run.readRecord()
+      changed.settings.learningRate = 0.5
+      #expect(throws: FileError.self) {
+        try Trainer(resuming: run, record: changed, train: Self.train, test: Self.test)
+      }
+    }
+  }
+
+  @Test func oldCheckpointsAreRotatedAndOtherFilesKept() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      try run.create()
+      let others = ["mine.safetensors", "step-1.safetensors", "step-00000001.safetensors.bak"]
+      for name in others {
+        try Data([1]).write(to: URL(fileURLWithPath: run.checkpointsPath + "/" + name))
+      }
+      _ = try begin(run.path, steps: 5, checkpointEvery: 1).train { _ in }
+      let names = try FileManager.default.contentsOfDirectory(atPath: run.checkpointsPath).sorted()
+      #expect(names == (others + ["step-00000004.safetensors", "step-00000005.safetensors"]).sorted())
+    }
+  }
+
+  @Test func warmupAndCosine() {
+    var settings = settings(steps: 102)
+    let rates = (0..<102).map { settings.learningRate(afterSteps: $0) }
+    #expect(abs(rates[0] - 0.5e-3) < 1e-12 && abs(rates[1] - 1e-3) < 1e-12)
+    for step in 2..<102 {
+      let expected = 1e-3 * 0.5 * (1 + cos(Double.pi * Double(step - 2) / 100))
+      #expect(abs(rates[step] - expected) < 1e-15)
+    }
+    settings.schedule = .constant
+    #expect(settings.learningRate(afterSteps: 77) == 1e-3)
+  }
+}
