@@ -1,5 +1,5 @@
-import Files
 import CZlib
+import Files
 
 /// The content of a file from front to back, inflated if the file's first two bytes are gzip's, whatever its
 /// name. A gzip file (RFC 1952) may consist of several members, and zeros may follow the last one; any other

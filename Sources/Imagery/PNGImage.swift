@@ -1,5 +1,5 @@
-import Files
 import CPNG
+import Files
 
 /// An 8-bit image, grey or RGB, as PNG stores it.
 public struct PNGImage: Equatable, Sendable {

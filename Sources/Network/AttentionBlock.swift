@@ -8,7 +8,8 @@ struct AttentionBlock: Sendable {
   private let norm: GroupNorm
   private let normParameters: WeightAndBias
   private let attention: Attention
-  private let (toQuery, toKey, toValue, toOutput): (WeightAndBias, WeightAndBias, WeightAndBias, WeightAndBias)
+  private let (toQuery, toKey, toValue, toOutput):
+    (WeightAndBias, WeightAndBias, WeightAndBias, WeightAndBias)
   private let statistics: Slice
   private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
   /// The attention's weights, [capacity, heads, tokens, tokens].

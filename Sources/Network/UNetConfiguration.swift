@@ -103,7 +103,8 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     try require(
       sampleHeight % sideMultiple == 0 && sampleWidth % sideMultiple == 0,
       "images of \(sampleHeight)×\(sampleWidth) can't be halved \(levelCount - 1) times; sides must be "
-        + "multiples of \(sideMultiple): \(nearestSides(sampleHeight)) by \(nearestSides(sampleWidth)) would do")
+        + "multiples of \(sideMultiple): \(nearestSides(sampleHeight)) by \(nearestSides(sampleWidth)) would do"
+    )
     try require(
       blockOutputChannels[0] % 2 == 0,
       "the first of block_out_channels (\(blockOutputChannels[0])) must be even, for its sines and cosines")
@@ -140,9 +141,10 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
   /// The widths of all group norms, those over concatenations among them.
   private var normWidths: [Int] {
     let channels = blockOutputChannels
-    return channels + upLevels.flatMap { level in
-      (0...layersPerBlock).map { level.inputChannels(layer: $0, of: layersPerBlock) }
-    }
+    return channels
+      + upLevels.flatMap { level in
+        (0...layersPerBlock).map { level.inputChannels(layer: $0, of: layersPerBlock) }
+      }
   }
 
   /// One level of the way up (diffusers' up_blocks), coarsest first.

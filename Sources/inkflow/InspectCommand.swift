@@ -74,7 +74,9 @@ struct InspectCommand: ParsableCommand {
   private func modelReport(_ model: Model) -> Report {
     var report = Report("diffusers directory", networkLines(model.unet.configuration))
     report.lines.append(("parameters", .number(Double(model.unet.parameterCount))))
-    for (key, value) in model.notes.sorted(by: { $0.key < $1.key }) { report.lines.append((key, .text(value))) }
+    for (key, value) in model.notes.sorted(by: { $0.key < $1.key }) {
+      report.lines.append((key, .text(value)))
+    }
     return report
   }
 

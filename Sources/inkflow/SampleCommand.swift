@@ -88,7 +88,8 @@ struct SampleCommand: ParsableCommand {
     try require(columns.map { (1...10_000).contains($0) } ?? true, "--columns must be from 1 to 10000.")
     try require(threads.map { (1...256).contains($0) } ?? true, "--threads must be from 1 to 256.")
     if solver == .rk45 {
-      try require(steps == nil, "--steps goes with euler, midpoint, heun and rk4; rk45 takes --rtol and --atol.")
+      try require(
+        steps == nil, "--steps goes with euler, midpoint, heun and rk4; rk45 takes --rtol and --atol.")
     } else {
       try require(
         rtol == nil && atol == nil && control == nil,
@@ -163,7 +164,8 @@ struct SampleCommand: ParsableCommand {
     case (nil, nil): return nil
     case (nil, _): throw ConfigurationError("--label \(label ?? 0): the model was trained without classes")
     case (let classes?, nil):
-      throw ConfigurationError("the model has \(classes) classes; pass --label with one from 0 to \(classes - 1)")
+      throw ConfigurationError(
+        "the model has \(classes) classes; pass --label with one from 0 to \(classes - 1)")
     case (let classes?, let label?):
       guard (0..<classes).contains(label) else {
         throw ConfigurationError("--label \(label): the model's classes are 0 to \(classes - 1)")

@@ -5,7 +5,8 @@ import Imagery
 
 struct SynthesizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "synthesize", abstract: "Write the built-in data set, ten classes of drawn strokes, as IDX files.")
+    commandName: "synthesize",
+    abstract: "Write the built-in data set, ten classes of drawn strokes, as IDX files.")
 
   @Argument(help: "The directory for the four files.")
   var directory: String

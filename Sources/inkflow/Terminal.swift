@@ -51,6 +51,12 @@ enum Interruption {
   static func catchSignals() {
     signal(SIGINT, receive)
     signal(SIGTERM, receive)
+    // A parent may have started this process with its signals blocked.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   /// The exit status of the signal that came, if one did.

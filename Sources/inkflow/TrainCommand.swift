@@ -140,7 +140,8 @@ struct TrainCommand: ParsableCommand {
       throw ConfigurationError(
         "--init '\(self.`init` ?? "")' is a network of \(theirs.blockOutputChannels) channels for images of "
           + "\(theirs.sampleHeight)×\(theirs.sampleWidth)×\(theirs.inputChannels), this run's has \(ours) for "
-          + "\(train.height)×\(train.width)×\(train.channels); pass the --preset and data that it was trained with")
+          + "\(train.height)×\(train.width)×\(train.channels); pass the --preset and data that it was trained with"
+      )
     }
     let batch =
       batchSize ?? (self.recipe == nil ? base?.settings.batchSize : nil)

@@ -16,7 +16,8 @@ struct TrainingSession {
     let steps = record.settings.steps
     announce()
     guard firstStep < steps else {
-      print("'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
+      print(
+        "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
     }
     var progress = ProgressLine()
@@ -85,7 +86,8 @@ struct TrainingSession {
       pixels: Pixels.bytes(samples.values.span), height: configuration.sampleHeight,
       width: configuration.sampleWidth, channels: configuration.outputChannels, columns: 8)
     let name = (trainer.run.checkpointPath(step: step) as NSString).lastPathComponent
-    let path = ((trainer.run.samplesPath as NSString)
+    let path =
+      ((trainer.run.samplesPath as NSString)
       .appendingPathComponent((name as NSString).deletingPathExtension) as NSString)
       .appendingPathExtension("png") ?? name
     try sheet.write(to: path, text: [("step", "\(step)"), ("solver", "midpoint, 8 steps"), ("seed", "0")])

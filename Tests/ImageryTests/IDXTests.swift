@@ -1,8 +1,7 @@
 import Files
 import Foundation
-import Testing
-
 import Imagery
+import Testing
 
 @Suite struct IDXTests {
   let scratch: Scratch

@@ -1,8 +1,7 @@
 import Files
 import Foundation
-import Testing
-
 import Imagery
+import Testing
 
 @Suite struct PNGTests {
   @Test(arguments: [1, 3]) func roundTrips(channels: Int) throws {

@@ -1,6 +1,5 @@
-import Testing
-
 import Imagery
+import Testing
 
 @Suite struct SyntheticStrokesTests {
   private let size = 28 * 28

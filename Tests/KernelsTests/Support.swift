@@ -1,8 +1,8 @@
 import Kernels
 import Testing
 
-/// What relative L2 errors against Double the suites accept, in one place. They leave room for an algorithm with
-/// fewer multiplications (Winograd's is at about 1e-5).
+/// What relative L2 errors against Double the suites accept, in one place. They leave room for an algorithm
+/// with fewer multiplications (Winograd's is at about 1e-5); each test says what is reached today.
 enum Tolerance {
   static let output = 1e-4
   static let gradient = 1e-3

@@ -1,8 +1,7 @@
-import Foundation
-import Testing
-
 import Files
+import Foundation
 import Network
+import Testing
 
 /// A file of this header and payload.
 private func encode(_ header: String, _ payload: [UInt8] = []) -> [UInt8] {

@@ -1,8 +1,7 @@
-import Foundation
-import Testing
-
 import Files
+import Foundation
 import Network
+import Testing
 
 private func fixture(_ name: String) throws -> String {
   try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path

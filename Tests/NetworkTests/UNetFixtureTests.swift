@@ -1,9 +1,8 @@
 import Files
 import Foundation
 import Kernels
-import Testing
-
 import Network
+import Testing
 
 /// The whole network against diffusers 0.42.1 and PyTorch 2.13 (`Fixtures/make_fixtures.py`).
 @Suite struct UNetFixtureTests {

@@ -1,0 +1,162 @@
+import Foundation
+import Imagery
+import Testing
+
+/// The main job from the command line: train, be killed, resume, sample, inspect.
+@Suite(.serialized) struct RunTests {
+  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+  private func train(_ output: String, steps: Int, threads: Int) -> [String] {
+    [
+      "train", "data", "--output", output, "--preset", "tiny", "--steps", "\(steps)", "--batch-size", "8",
+      "--checkpoint-every", "20", "--threads", "\(threads)",
+    ]
+  }
+
+  private func makeData(in directory: String) throws {
+    let made = try Command.run(["synthesize", "data", "--count", "200"], in: directory)
+    #expect(made.status == 0, "\(made.errors)")
+  }
+
+  /// 40 steps at a stretch, and 20, kill −9, 20: the same file.
+  @Test func killAndResume() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let straight = try Command.run(train("straight", steps: 40, threads: 2), in: directory)
+      #expect(straight.status == 0, \"\(straight.errors)\")
+      let name = "/checkpoints/step-00000040.safetensors"
+      let expected = try bytes(directory + "/straight" + name)
+      let losses = try losses(directory + "/straight")
+      #expect(losses.count == 40)
+
+      for threads in 1...3 {
+        let output = "run\(threads)"
+        let process = try Command.start(train(output, steps: 40, threads: threads), in: directory)
+        let middle = "\(directory)/\(output)/checkpoints/step-00000020.safetensors"
+        let deadline = ContinuousClock.now + .seconds(120)
+        while !FileManager.default.fileExists(atPath: middle) && ContinuousClock.now < deadline {
+          usleep(2000)
+        }
+        kill(process.processIdentifier, SIGKILL)
+        Command.finish(process)
+        #expect(process.terminationReason == .uncaughtSignal)
+        #expect(!FileManager.default.fileExists(atPath: "\(directory)/\(output)" + name))
+
+        let resumed = try Command.run(["train", "data", "--output", output, "--resume", "--threads", "\(threads)"], in: directory)
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(resumed.errors.contains("resuming after step 20"))
+        #expect(try bytes("\(directory)/\(output)" + name) == expected)
+        #expect(try self.losses("\(directory)/\(output)") == losses)
+      }
+    }
+  }
+
+  private func losses(_ run: String) throws -> [Double] {
+    try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8).split(separator: "\n").map { line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      return try #require(object?["loss"] as? Double)
+    }
+  }
+
+  /// Ctrl-C ends a run after its step, with a checkpoint and the status of the signal.
+  @Test func interruptSavesAndLeaves() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let process = try Command.start(train("run", steps: 100_000, threads: 2), in: directory)
+      let metrics = directory + "/run/metrics.jsonl"
+      let deadline = ContinuousClock.now + .seconds(60)
+      while (try? bytes(metrics).count) ?? 0 == 0 && ContinuousClock.now < deadline { usleep(2000) }
+      kill(process.processIdentifier, SIGINT)
+      Command.finish(process)
+      #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+      let names = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/checkpoints")
+      #expect(names.count == 1)
+    }
+  }
+
+  @Test func sampleAndInspect() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let trained = try Command.run(train("run", steps: 20, threads: 2), in: directory)
+      #expect(trained.status == 0, \"\(trained.errors)\")
+
+      let sheet = try Command.run(["sample", "run", "--count", "64", "--idx", "all", "--rtol", "1e-2", "--atol", "1e-2", "--json"], in: directory)
+      #expect(sheet.status == 0, "\(sheet.errors)")
+      let summary = try #require(
+        JSONSerialization.jsonObject(with: Data(sheet.output.utf8)) as? [String: Any])
+      let evaluations = try #require(summary["evaluations"] as? [Int])
+      #expect(evaluations.count == 64 && evaluations.allSatisfy { $0 >= 8 && ($0 - 2) % 6 == 0 })
+      #expect(FileManager.default.fileExists(atPath: directory + "/run/grid.png"))
+      let all = try IDXFile.read(directory + "/all")
+      #expect(all.dimensions == [64, 28, 28])
+
+      for threads in 1...3 {
+        let alone = try Command.run(["sample", "run", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2", "--atol", "1e-2",
+          "--threads", "\(threads)"], in: directory)
+        #expect(alone.status == 0, "\(alone.errors)")
+        #expect(try IDXFile.read(directory + "/one").bytes == Array(all.bytes[7 * 784..<8 * 784]))
+      }
+
+      // The last checkpoint's averaged weights and the model directory are the same model.
+      let model = try Command.run(["sample", "run/model", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2",
+        "--atol", "1e-2"], in: directory)
+      #expect(model.status == 0, "\(model.errors)")
+      #expect(try IDXFile.read(directory + "/one").bytes == Array(all.bytes[7 * 784..<8 * 784]))
+
+      for (path, kind) in [
+        ("run", "run"), ("run/model", "diffusers directory"),
+        ("run/checkpoints/step-00000020.safetensors", "checkpoint"), ("data", "data set"), ("all", "IDX file"),
+        ("run/model/diffusion_pytorch_model.safetensors", "safetensors file"),
+      ] {
+        let inspected = try Command.run(["inspect", path, "--json"], in: directory)
+        #expect(inspected.status == 0, "\(inspected.errors)")
+        let report = try #require(
+          JSONSerialization.jsonObject(with: Data(inspected.output.utf8)) as? [String: Any])
+        #expect(report["kind"] as? String == kind && report["sound"] as? Bool == true)
+      }
+      var damaged = try bytes(directory + "/run/checkpoints/step-00000020.safetensors")
+      damaged[damaged.count - 5] ^= 1
+      try damaged.write(to: URL(fileURLWithPath: directory + "/damaged.safetensors"))
+      let inspected = try Command.run(["inspect", "damaged.safetensors"], in: directory)
+      #expect(inspected.status == 65 && inspected.errors.contains("CRC-32"))
+    }
+  }
+
+  @Test func badInputIsRefusedWithTheRightStatus() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      #expect(try Command.run(train("run", steps: 1, threads: 1), in: directory).status == 0)
+      try FileManager.default.createDirectory(
+        atPath: directory + "/odd", withIntermediateDirectories: false)
+      try IDXFile.write(
+        IDXArray(dimensions: [4, 9, 9], bytes: Array(repeating: 1, count: 324)), to: directory + "/odd/images")
+      for (arguments, status, part) in [
+        (["sample", "nowhere"], 66, "'nowhere'"),
+        (["train", "nowhere"], 66, "nowhere"),
+        (["train", "odd", "--output", "other", "--batch-size", "1"], 78, "8 or 12"),
+        (["train", "data", "--output", "run"], 73, "--resume"),
+        (["train", "data", "--output", "none", "--resume"], 66, "leave out --resume"),
+        (["train", "data", "--output", "run", "--resume", "--batch-size", "9"], 78, "9"),
+        (["train", "data", "--output", "run", "--resume", "--seed", "4"], 78, "--seed is 4"),
+        (["train", "data", "--output", "other", "--batch-size", "5000"], 78, "200"),
+        (["train", "data", "--steps", "3", "--epochs", "3"], 64, "only one"),
+        (["train", "data", "--steps", "0"], 64, "--steps"),
+        (["sample", "run", "--solver", "rk45", "--steps", "3"], 64, "--steps"),
+        (["sample", "run", "--solver", "euler", "--rtol", "0.1"], 64, "--rtol"),
+        (["sample", "run", "--solver", "heun", "--control", "batch"], 64, "--control"),
+        (["sample", "run", "--atol", "0"], 64, "--atol"),
+        (["sample", "run", "--label", "2"], 78, "without classes"),
+        (["sample", "data"], 65, "neither a run"),
+        (["sample", "odd"], 65, "odd"),
+        (["sample", "run", "--output", "/nowhere/grid.png", "--solver", "euler", "--steps", "1"], 73, "/nowhere"),
+        (["inspect", "data/t10k-labels-idx1-ubyte", "--wrong"], 64, "--wrong"),
+        (["paint"], 64, "paint"),
+      ] {
+        let result = try Command.run(arguments, in: directory)
+        #expect(result.status == Int32(status), "\(arguments): \(result.status), \(result.errors)")
+        #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: directory + "/other"))
+    }
+  }
+}
