@@ -23,7 +23,7 @@ import Testing
     try withTemporaryDirectory { directory in
       try makeData(in: directory)
       let straight = try Command.run(train("straight", steps: 40, threads: 2), in: directory)
-      #expect(straight.status == 0, \"\(straight.errors)\")
+      #expect(straight.status == 0, "\(straight.errors)")
       let name = "/checkpoints/step-00000040.safetensors"
       let expected = try bytes(directory + "/straight" + name)
       let losses = try losses(directory + "/straight")
@@ -42,7 +42,8 @@ import Testing
         #expect(process.terminationReason == .uncaughtSignal)
         #expect(!FileManager.default.fileExists(atPath: "\(directory)/\(output)" + name))
 
-        let resumed = try Command.run(["train", "data", "--output", output, "--resume", "--threads", "\(threads)"], in: directory)
+        let resumed = try Command.run(
+          ["train", "data", "--output", output, "--resume", "--threads", "\(threads)"], in: directory)
         #expect(resumed.status == 0, "\(resumed.errors)")
         #expect(resumed.errors.contains("resuming after step 20"))
         #expect(try bytes("\(directory)/\(output)" + name) == expected)
@@ -78,9 +79,11 @@ import Testing
     try withTemporaryDirectory { directory in
       try makeData(in: directory)
       let trained = try Command.run(train("run", steps: 20, threads: 2), in: directory)
-      #expect(trained.status == 0, \"\(trained.errors)\")
+      #expect(trained.status == 0, "\(trained.errors)")
 
-      let sheet = try Command.run(["sample", "run", "--count", "64", "--idx", "all", "--rtol", "1e-2", "--atol", "1e-2", "--json"], in: directory)
+      let sheet = try Command.run(
+        ["sample", "run", "--count", "64", "--idx", "all", "--rtol", "1e-2", "--atol", "1e-2", "--json"],
+        in: directory)
       #expect(sheet.status == 0, "\(sheet.errors)")
       let summary = try #require(
         JSONSerialization.jsonObject(with: Data(sheet.output.utf8)) as? [String: Any])
@@ -91,21 +94,29 @@ import Testing
       #expect(all.dimensions == [64, 28, 28])
 
       for threads in 1...3 {
-        let alone = try Command.run(["sample", "run", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2", "--atol", "1e-2",
-          "--threads", "\(threads)"], in: directory)
+        let alone = try Command.run(
+          [
+            "sample", "run", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2", "--atol",
+            "1e-2",
+            "--threads", "\(threads)",
+          ], in: directory)
         #expect(alone.status == 0, "\(alone.errors)")
         #expect(try IDXFile.read(directory + "/one").bytes == Array(all.bytes[7 * 784..<8 * 784]))
       }
 
       // The last checkpoint's averaged weights and the model directory are the same model.
-      let model = try Command.run(["sample", "run/model", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2",
-        "--atol", "1e-2"], in: directory)
+      let model = try Command.run(
+        [
+          "sample", "run/model", "--first", "7", "--count", "1", "--idx", "one", "--rtol", "1e-2",
+          "--atol", "1e-2",
+        ], in: directory)
       #expect(model.status == 0, "\(model.errors)")
       #expect(try IDXFile.read(directory + "/one").bytes == Array(all.bytes[7 * 784..<8 * 784]))
 
       for (path, kind) in [
         ("run", "run"), ("run/model", "diffusers directory"),
-        ("run/checkpoints/step-00000020.safetensors", "checkpoint"), ("data", "data set"), ("all", "IDX file"),
+        ("run/checkpoints/step-00000020.safetensors", "checkpoint"), ("data", "data set"),
+        ("all", "IDX file"),
         ("run/model/diffusion_pytorch_model.safetensors", "safetensors file"),
       ] {
         let inspected = try Command.run(["inspect", path, "--json"], in: directory)
@@ -129,7 +140,8 @@ import Testing
       try FileManager.default.createDirectory(
         atPath: directory + "/odd", withIntermediateDirectories: false)
       try IDXFile.write(
-        IDXArray(dimensions: [4, 9, 9], bytes: Array(repeating: 1, count: 324)), to: directory + "/odd/images")
+        IDXArray(dimensions: [4, 9, 9], bytes: Array(repeating: 1, count: 324)), to: directory + "/odd/images"
+      )
       for (arguments, status, part) in [
         (["sample", "nowhere"], 66, "'nowhere'"),
         (["train", "nowhere"], 66, "nowhere"),
@@ -148,7 +160,10 @@ import Testing
         (["sample", "run", "--label", "2"], 78, "without classes"),
         (["sample", "data"], 65, "neither a run"),
         (["sample", "odd"], 65, "odd"),
-        (["sample", "run", "--output", "/nowhere/grid.png", "--solver", "euler", "--steps", "1"], 73, "/nowhere"),
+        (
+          ["sample", "run", "--output", "/nowhere/grid.png", "--solver", "euler", "--steps", "1"], 73,
+          "/nowhere"
+        ),
         (["inspect", "data/t10k-labels-idx1-ubyte", "--wrong"], 64, "--wrong"),
         (["paint"], 64, "paint"),
       ] {
