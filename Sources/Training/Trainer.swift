@@ -130,10 +130,10 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
-  ///   - handle: is told of each step. What it throws ends the run.
+  ///   - onEvent: is told of each step. What it throws ends the run.
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
   public func train(
-    shouldStop: () -> Bool = { false }, _ handle: (Event) throws -> Void
+    shouldStop: () -> Bool = { false }, onEvent handle: (Event) throws -> Void
   ) throws -> Outcome {
     let settings = record.settings
     try run.write(record)

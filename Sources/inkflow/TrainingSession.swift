@@ -24,7 +24,7 @@ struct TrainingSession {
     var lastLosses: [Double] = []
     var heldOutLoss: Double?
     let start = ContinuousClock.now
-    let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }) { event in
+    func show(_ event: Trainer.Event) throws {
       switch event {
       case .step(let metrics):
         lastLosses = lastLosses.suffix(99) + [metrics.loss]
@@ -47,6 +47,7 @@ struct TrainingSession {
         break
       }
     }
+    let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }, onEvent: show)
     progress.finish()
     if outcome == .interrupted, let status = Interruption.exitStatus {
       Terminal.note(

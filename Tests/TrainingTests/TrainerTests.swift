@@ -54,9 +54,8 @@ import Training
       let run = RunDirectory(directory + "/run")
       do {
         var seen = 0
-        let outcome = try begin(run.path, steps: 7).train(shouldStop: { seen == interruption }) { event in
-          if case .step = event { seen += 1 }
-        }
+        let outcome = try begin(run.path, steps: 7).train(
+          shouldStop: { seen == interruption }, onEvent: { if case .step = $0 { seen += 1 } })
         #expect(outcome == .interrupted)
       }
       let trainer = try Trainer(
