@@ -52,7 +52,7 @@ struct Contraction {
     while row < rows {
       let left = rows - row
       let tiles = (left + Self.rowsPerTile - 1) / Self.rowsPerTile
-      let count = Self.supportedRows(atMost: (left + tiles - 1) / tiles)
+      let count = Self.supportedRows(atMost: (left + tiles - 1) / tiles, of: left)
       let tile = Tile(
         product: self, width: width, a: a + row * aRow, b: b, bias: bias, c: c + row * cRow)
       switch shape {
@@ -71,8 +71,9 @@ struct Contraction {
   static let rowsPerTile = laneCount == 16 ? 14 : 6
 
   /// Up to seven rows are one bank of accumulators, more are two equal banks.
-  private static func supportedRows(atMost rows: Int) -> Int {
-    rows <= 7 ? rows : rows % 2 == 0 ? rows : (rows + 1) / 2
+  private static func supportedRows(atMost rows: Int, of left: Int) -> Int {
+    if rows <= 7 || rows % 2 == 0 { return rows }
+    return rows < left ? rows + 1 : (rows + 1) / 2
   }
 }
 

@@ -14,8 +14,11 @@ package struct ImageShape: Sendable, Equatable {
   package var pixels: Int { height * width }
   package var count: Int { pixels * channels }
 
-  /// With the border of one pixel that a 3×3 convolution reads.
-  package var padded: ImageShape { ImageShape(height: height + 2, width: width + 2, channels: channels) }
+  /// With the border of one pixel that a 3×3 convolution reads, after rounding up to the tiles of four that
+  /// Winograd's algorithm computes: the image begins at pixel (1, 1), everything around it is zero.
+  package var padded: ImageShape {
+    ImageShape(height: (height + 3) / 4 * 4 + 2, width: (width + 3) / 4 * 4 + 2, channels: channels)
+  }
 
   package func with(channels: Int) -> ImageShape {
     ImageShape(height: height, width: width, channels: channels)
@@ -27,16 +30,18 @@ package struct ImageShape: Sendable, Equatable {
   }
 }
 
-/// A 3×3 convolution (cross-correlation, as everywhere in the field) of one image, border 1, stride 1 or 2:
+/// A 3×3 convolution (cross-correlation, as everywhere in the field) of images, border 1, stride 1 or 2:
 ///
 ///     y[i, j, o] = bias[o] + Σ_{k, l, c} x[s·i + k − 1, s·j + l − 1, c] · w[k, l, c, o]
 ///
-/// A zero border around the input makes three neighbouring pixels of a row one contiguous run of 3·c numbers,
-/// so each output row is a matrix product with nothing copied.
+/// Two algorithms, chosen by the layer's shape alone: Winograd's, with a third of the products, and the direct
+/// sum, where stride or width make that the better or the only one.
 package struct Convolution3x3: Sendable {
   package let input: ImageShape
   package let output: ImageShape
   package let stride: Int
+  private let winograd: WinogradConvolution?
+  private let winogradInputGradient: WinogradConvolution?
 
   package init(input: ImageShape, outputChannels: Int, stride: Int = 1) {
     precondition(stride == 1 || stride == 2, "stride \(stride) is not supported")
@@ -45,48 +50,115 @@ package struct Convolution3x3: Sendable {
     self.input = input
     self.output = (stride == 1 ? input : input.halved).with(channels: outputChannels)
     self.stride = stride
+    // Narrow layers spend their time in the transforms, and images of less than a tile waste it.
+    let pays = stride == 1 && min(input.channels, outputChannels) >= 8 && input.pixels >= 16
+    winograd = pays ? WinogradConvolution(shape: input, outputChannels: outputChannels) : nil
+    winogradInputGradient =
+      pays ? WinogradConvolution(shape: output, outputChannels: input.channels) : nil
   }
 
   package var weightCount: Int { 9 * input.channels * output.channels }
 
-  /// - Parameters:
-  ///   - x: [height + 2, width + 2, in], the border zero.
-  ///   - weights: [3, 3, in, out].
-  ///   - bias: [out].
-  ///   - output: [output height, output width, out]; added to if `accumulates`.
-  package func forward(
-    _ x: Span<Float>, weights: Span<Float>, bias: Span<Float>, into output: consuming MutableSpan<Float>,
-    accumulates: Bool = false
-  ) {
-    precondition(x.count == input.padded.count && weights.count == weightCount)
-    precondition(bias.count == self.output.channels && output.count == self.output.count)
-    product(accumulates: accumulates).run(
-      rows: self.output.height, x.pointer, rowStep: stride * input.padded.width * input.channels,
-      weights.pointer, bias: bias.pointer, into: output.pointer,
-      outputRowStep: self.output.width * self.output.channels)
+  // MARK: Weights
+
+  /// Floats of the weights that `forward` reads, if they are not the weights themselves.
+  package var forwardWeightCount: Int? { winograd?.weightCount }
+  /// Floats of the weights that `inputGradient` reads.
+  package var backwardWeightCount: Int { winogradInputGradient?.weightCount ?? weightCount }
+  /// Floats of working memory for any pass.
+  package var scratchCount: Int {
+    max(winograd?.scratchCount ?? 0, winogradInputGradient?.scratchCount ?? 0)
   }
 
-  private func product(accumulates: Bool) -> Contraction {
+  /// Makes the weights that `forward` reads; only where `forwardWeightCount` is not nil.
+  package func prepareForward(_ weights: Span<Float>, into prepared: consuming MutableSpan<Float>) {
+    precondition(weights.count == weightCount && prepared.count == forwardWeightCount)
+    winograd?.transformWeights(weights.pointer, into: prepared.pointer)
+  }
+
+  /// Makes the weights that `inputGradient` reads: flipped and transposed, flipped[2 − k, 2 − l, o, c] =
+  /// w[k, l, c, o], and transformed where the algorithm is Winograd's.
+  package func prepareBackward(_ weights: Span<Float>, into prepared: consuming MutableSpan<Float>) {
+    precondition(weights.count == weightCount && prepared.count == backwardWeightCount)
+    let (weights, prepared) = (weights.pointer, prepared.pointer)
+    if let winogradInputGradient {
+      return winogradInputGradient.transformFlippedWeights(weights, into: prepared)
+    }
     let (c, o) = (input.channels, output.channels)
-    return Contraction(
+    for tap in 0..<9 {
+      transpose(weights + tap * c * o, rows: c, columns: o, into: prepared + (8 - tap) * c * o)
+    }
+  }
+
+  // MARK: Passes
+
+  /// - Parameters:
+  ///   - x: [count] padded images (`ImageShape.padded`) of the input.
+  ///   - weights: from `prepareForward`, or [3, 3, in, out] where `forwardWeightCount` is nil.
+  ///   - bias: [out], or [count, out] for a bias of each image's own.
+  ///   - y: [count, output height, output width, out]; added to if `accumulates`.
+  ///   - scratch: at least `scratchCount` floats.
+  package func forward(
+    _ x: Span<Float>, count: Int, weights: Span<Float>, bias: Span<Float>,
+    into y: consuming MutableSpan<Float>, accumulates: Bool = false,
+    scratch: consuming MutableSpan<Float>
+  ) {
+    let o = output.channels
+    precondition(x.count == count * input.padded.count && y.count == count * output.count)
+    precondition(weights.count == forwardWeightCount ?? weightCount && scratch.count >= scratchCount)
+    precondition(bias.count == o || bias.count == count * o)
+    let biasPerImage = count > 1 && bias.count == count * o
+    let (x, weights, bias, y) = (x.pointer, weights.pointer, bias.pointer, y.pointer)
+    if let winograd {
+      return winograd.forward(
+        x, count: count, weights, bias: bias, biasPerImage: biasPerImage, into: y, accumulates: accumulates,
+        scratch: scratch.pointer)
+    }
+    let (c, pitch) = (input.channels, input.padded.width * input.channels)
+    // Three neighbouring pixels of a row are one contiguous run, so an output row is a matrix product.
+    let product = Contraction(
       rows: output.width, columns: o, aRow: stride * c, cRow: o,
-      outer: .init(count: 3, a: input.padded.width * c, b: 3 * c * o),
-      inner: .init(count: 3 * c, a: 1, b: o), accumulates: accumulates)
+      outer: .init(count: 3, a: pitch, b: 3 * c * o), inner: .init(count: 3 * c, a: 1, b: o),
+      accumulates: accumulates)
+    for image in 0..<count {
+      product.run(
+        rows: output.height, x + image * input.padded.count, rowStep: stride * pitch, weights,
+        bias: bias + (biasPerImage ? image * o : 0), into: y + image * output.count,
+        outputRowStep: output.width * o)
+    }
   }
 
   /// dx[i, j, c] = Σ dy · w over the outputs that read x[i, j, c]: a convolution of dy with the flipped,
   /// transposed weights; for stride 2 each parity of (i, j) meets its own one, two or four of the nine taps.
   ///
   /// - Parameters:
-  ///   - dy: [output height + 2, output width + 2, out], the border zero.
-  ///   - flipped: [3, 3, out, in] from `flip`.
-  ///   - dx: [height, width, in]; added to if `accumulates`.
+  ///   - dy: [count] padded images of the output's gradient.
+  ///   - weights: from `prepareBackward`.
+  ///   - dx: [count, height, width, in]; added to if `accumulates`.
+  ///   - scratch: at least `scratchCount` floats.
   package func inputGradient(
-    _ dy: Span<Float>, flipped: Span<Float>, into dx: consuming MutableSpan<Float>, accumulates: Bool = false
+    _ dy: Span<Float>, count: Int, weights: Span<Float>, into dx: consuming MutableSpan<Float>,
+    accumulates: Bool = false, scratch: consuming MutableSpan<Float>
   ) {
-    precondition(dy.count == output.padded.count && flipped.count == weightCount && dx.count == input.count)
+    precondition(dy.count == count * output.padded.count && dx.count == count * input.count)
+    precondition(weights.count == backwardWeightCount && scratch.count >= scratchCount)
+    let (dy, weights, dx) = (dy.pointer, weights.pointer, dx.pointer)
+    if let winogradInputGradient {
+      return winogradInputGradient.forward(
+        dy, count: count, weights, bias: nil, biasPerImage: false, into: dx, accumulates: accumulates,
+        scratch: scratch.pointer)
+    }
+    for image in 0..<count {
+      directInputGradient(
+        dy + image * output.padded.count, flipped: weights, into: dx + image * input.count,
+        accumulates: accumulates)
+    }
+  }
+
+  private func directInputGradient(
+    _ dy: Source, flipped: Source, into dx: Destination, accumulates: Bool
+  ) {
     let (c, o, pitch) = (input.channels, output.channels, output.padded.width * output.channels)
-    let (dy, flipped, dx) = (dy.pointer, flipped.pointer, dx.pointer)
     if stride == 1 {
       let product = Contraction(
         rows: input.width, columns: c, aRow: o, cRow: c,
@@ -113,30 +185,31 @@ package struct Convolution3x3: Sendable {
   /// dw[k, l, c, o] += Σ_{i, j} x[s·i + k − 1, s·j + l − 1, c] · dy[i, j, o].
   ///
   /// - Parameters:
-  ///   - x: [height + 2, width + 2, in], the border zero.
-  ///   - dy: [output height, output width, out], without a border.
+  ///   - x: [count] padded images of the input.
+  ///   - dy: [count] padded images of the output's gradient.
+  ///   - dw: [3, 3, in, out].
+  ///   - scratch: at least `scratchCount` floats.
   package func addWeightGradient(
-    _ x: Span<Float>, _ dy: Span<Float>, into dw: consuming MutableSpan<Float>
+    _ x: Span<Float>, _ dy: Span<Float>, count: Int, into dw: consuming MutableSpan<Float>,
+    scratch: consuming MutableSpan<Float>
   ) {
-    precondition(x.count == input.padded.count && dy.count == output.count && dw.count == weightCount)
+    precondition(x.count == count * input.padded.count && dy.count == count * output.padded.count)
+    precondition(dw.count == weightCount && scratch.count >= scratchCount)
+    let (x, dy, dw) = (x.pointer, dy.pointer, dw.pointer)
+    if let winograd {
+      return winograd.addWeightGradient(x, dy, count: count, into: dw, scratch: scratch.pointer)
+    }
     let (c, o, pitch) = (input.channels, output.channels, input.padded.width * input.channels)
+    let outputPitch = output.padded.width * o
     let product = Contraction(
       rows: 3 * c, columns: o, aRow: 1, cRow: o,
-      outer: .init(count: output.height, a: stride * pitch, b: output.width * o),
+      outer: .init(count: output.height, a: stride * pitch, b: outputPitch),
       inner: .init(count: output.width, a: stride * c, b: o), accumulates: true)
-    product.run(
-      rows: 3, x.pointer, rowStep: pitch, dy.pointer, bias: nil, into: dw.pointer, outputRowStep: 3 * c * o)
-  }
-
-  /// The weights of the input gradient: flipped[2 − k, 2 − l, o, c] = w[k, l, c, o].
-  package static func flip(
-    _ weights: Span<Float>, inputChannels c: Int, outputChannels o: Int,
-    into flipped: consuming MutableSpan<Float>
-  ) {
-    precondition(weights.count == 9 * c * o && flipped.count == weights.count)
-    let (source, destination) = (weights.pointer, flipped.pointer)
-    for tap in 0..<9 {
-      transpose(source + tap * c * o, rows: c, columns: o, into: destination + (8 - tap) * c * o)
+    for image in 0..<count {
+      product.run(
+        rows: 3, x + image * input.padded.count, rowStep: pitch,
+        dy + image * output.padded.count + outputPitch + o, bias: nil, into: dw,
+        outputRowStep: 3 * c * o)
     }
   }
 }

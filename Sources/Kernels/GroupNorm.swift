@@ -65,8 +65,8 @@ package struct GroupNorm: Sendable {
   ///   - x: [height, width, channels].
   ///   - weight: γ, [channels]. bias: β, [channels].
   ///   - activates: whether SiLU follows.
-  ///   - border: 0, or 1 for a zero border around the result.
-  ///   - output: [height + 2·border, width + 2·border, channels].
+  ///   - border: 0, or 1 for a result in its padded plane.
+  ///   - output: of `shape`, or `shape.padded`.
   package func forward(
     _ x: Span<Float>, statistics: Span<Float>, weight: Span<Float>, bias: Span<Float>, activates: Bool,
     border: Int, into output: consuming MutableSpan<Float>
@@ -78,7 +78,7 @@ package struct GroupNorm: Sendable {
     let (x, y) = (x.pointer, output.pointer)
     let (mean, gamma, beta) = (statistics.pointer, weight.pointer, bias.pointer)
     let deviation = mean + channels
-    let pitch = (shape.width + 2 * border) * channels
+    let pitch = (border == 0 ? shape : shape.padded).width * channels
     forEachVector(channels) { c, lanes in
       let scale = deviation.lanes(at: c, count: lanes) * gamma.lanes(at: c, count: lanes)
       let mean = mean.lanes(at: c, count: lanes)

@@ -1,31 +1,34 @@
-/// Copies an image into the inside of a plane with a zero border of one pixel.
+/// Copies an image into its padded plane.
 ///
-/// - Parameters: image: [height, width, channels]; padded: [height + 2, width + 2, channels].
+/// - Parameters: image: [height, width, channels]; padded: of `shape.padded`.
 package func pad(_ image: Span<Float>, shape: ImageShape, into padded: consuming MutableSpan<Float>) {
   precondition(image.count == shape.count && padded.count == shape.padded.count)
   let (source, destination) = (image.pointer, padded.pointer)
   clearBorder(destination, of: shape)
   let row = shape.width * shape.channels
   for y in 0..<shape.height {
-    (destination + (y + 1) * (row + 2 * shape.channels) + shape.channels)
+    (destination + (y + 1) * shape.padded.width * shape.channels + shape.channels)
       .update(from: source + y * row, count: row)
   }
 }
 
-/// Zeroes the border around an image of `shape` in its padded plane.
+/// Zeroes all around an image of `shape` in its padded plane.
 func clearBorder(_ padded: Destination, of shape: ImageShape) {
-  let (channels, pitch) = (shape.channels, shape.padded.width * shape.channels)
+  let (channels, plane) = (shape.channels, shape.padded)
+  let pitch = plane.width * channels
   padded.update(repeating: 0, count: pitch)
-  (padded + (shape.height + 1) * pitch).update(repeating: 0, count: pitch)
   for y in 1...shape.height {
     (padded + y * pitch).update(repeating: 0, count: channels)
-    (padded + (y + 1) * pitch - channels).update(repeating: 0, count: channels)
+    (padded + y * pitch + (shape.width + 1) * channels)
+      .update(repeating: 0, count: (plane.width - shape.width - 1) * channels)
   }
+  (padded + (shape.height + 1) * pitch)
+    .update(repeating: 0, count: (plane.height - shape.height - 1) * pitch)
 }
 
 /// Nearest-neighbour upsampling by two, into a plane with a zero border for the convolution that follows.
 ///
-/// - Parameters: image: [height, width, channels]; padded: [2·height + 2, 2·width + 2, channels].
+/// - Parameters: image: [height, width, channels]; padded: of the large shape's `padded`.
 package func upsample(_ image: Span<Float>, shape: ImageShape, into padded: consuming MutableSpan<Float>) {
   let large = ImageShape(height: 2 * shape.height, width: 2 * shape.width, channels: shape.channels)
   precondition(image.count == shape.count && padded.count == large.padded.count)

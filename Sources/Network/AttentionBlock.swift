@@ -9,7 +9,9 @@ struct AttentionBlock: Sendable {
   private let normParameters: WeightAndBias
   private let attention: Attention
   private let (toQuery, toKey, toValue, toOutput):
-    (WeightAndBias, WeightAndBias, WeightAndBias, WeightAndBias)
+    (
+    LinearParameters, LinearParameters, LinearParameters, LinearParameters
+  )
   private let statistics: Slice
   private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
   /// The attention's weights, [capacity, heads, tokens, tokens].
@@ -25,10 +27,10 @@ struct AttentionBlock: Sendable {
     norm = GroupNorm(shape: shape, groupCount: groupCount, eps: eps)
     attention = Attention(tokens: shape.pixels, headCount: channels / width, headWidth: width)
     normParameters = plan.parameters.norm(name + ".group_norm", channels: channels)
-    toQuery = plan.parameters.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
-    toKey = plan.parameters.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
-    toValue = plan.parameters.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
-    toOutput = plan.parameters.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
+    toQuery = plan.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
+    toKey = plan.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
+    toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
+    toOutput = plan.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
     statistics = plan.rows(2 * channels)
     normalized = plan.tensor(shape)
     query = plan.tensor(shape)
@@ -41,7 +43,7 @@ struct AttentionBlock: Sendable {
     plan.needsScratch(for: shape)
   }
 
-  private var projections: [(WeightAndBias, Tensor)] {
+  private var projections: [(LinearParameters, Tensor)] {
     [(toQuery, query), (toKey, key), (toValue, value)]
   }
 
@@ -90,7 +92,7 @@ struct AttentionBlock: Sendable {
         into: parameterGradients.mutable(toOutput.weight))
       addColumnSums(gradients[y], into: parameterGradients.mutable(toOutput.bias))
       linear(
-        gradients[y], rows: rows, weights: pass.derived[toOutput.weight],
+        gradients[y], rows: rows, weights: pass.prepared[toOutput.transposed],
         into: gradients.mutable(mixed[image]))
       attention.backward(
         activations[query[image]], activations[key[image]], activations[value[image]],
@@ -106,7 +108,7 @@ struct AttentionBlock: Sendable {
           into: parameterGradients.mutable(projection.weight))
         addColumnSums(gradients[tensor[image]], into: parameterGradients.mutable(projection.bias))
         linear(
-          gradients[tensor[image]], rows: rows, weights: pass.derived[projection.weight],
+          gradients[tensor[image]], rows: rows, weights: pass.prepared[projection.transposed],
           into: gradients.mutable(n), accumulates: true)
       }
       copy(gradients[y], into: gradients.mutable(x))

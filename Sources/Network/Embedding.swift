@@ -17,7 +17,7 @@ struct Embedding: Sendable {
   private let frequencyShift: Double
   private let cosineFirst: Bool
   private let sinusoidCount: Int
-  private let (first, second): (WeightAndBias, WeightAndBias)
+  private let (first, second): (LinearParameters, LinearParameters)
   private let classes: Slice?
   private let (sinusoids, hidden, activatedHidden, embedded): (Slice, Slice, Slice, Slice)
 
@@ -26,9 +26,9 @@ struct Embedding: Sendable {
     sinusoidCount = configuration.blockOutputChannels[0]
     frequencyShift = configuration.frequencyShift
     cosineFirst = configuration.flipSinToCos
-    first = plan.parameters.linear(
+    first = plan.linear(
       "time_embedding.linear_1", inputChannels: sinusoidCount, outputChannels: width)
-    second = plan.parameters.linear(
+    second = plan.linear(
       "time_embedding.linear_2", inputChannels: width, outputChannels: width)
     classes = configuration.classCount.map {
       plan.parameters.embedding("class_embedding", count: $0, width: width)
@@ -91,7 +91,7 @@ struct Embedding: Sendable {
       into: parameterGradients.mutable(second.weight))
     addColumnSums(gradients[embedded[all]], into: parameterGradients.mutable(second.bias))
     linear(
-      gradients[embedded[all]], rows: count, weights: pass.derived[second.weight],
+      gradients[embedded[all]], rows: count, weights: pass.prepared[second.transposed],
       into: gradients.mutable(activatedHidden[all]))
     siluGradient(
       activations[hidden[all]], gradients[activatedHidden[all]], into: gradients.mutable(hidden[all]))

@@ -70,18 +70,6 @@ package struct Parameter: Sendable {
       for i in 0..<count { values[i] = bound * Float(2 * random.uniform(UInt32(i)) - 1) }
     }
   }
-
-  /// Writes the weights as the input gradient needs them: transposed, and flipped for a 3×3 convolution.
-  package func derive(from parameters: Arena, into derived: Arena) {
-    switch layout {
-    case .asInFile: break
-    case .linear:
-      transpose(parameters[slice], rows: shape[1], columns: shape[0], into: derived.mutable(slice))
-    case .convolution3x3:
-      Convolution3x3.flip(
-        parameters[slice], inputChannels: shape[1], outputChannels: shape[0], into: derived.mutable(slice))
-    }
-  }
 }
 
 /// A layer's weight and bias in the parameter arena.

@@ -5,54 +5,38 @@ import Kernels
 struct ConvolutionLayer: Sendable {
   let input: Tensor
   let output: Tensor
-  private let convolution: Convolution3x3
-  private let parameters: WeightAndBias
+  private let convolution: PaddedConvolution
 
   init(_ name: String, input: Tensor, outputChannels: Int, stride: Int = 1, plan: inout NetworkPlan) {
     self.input = input
-    convolution = Convolution3x3(input: input.shape, outputChannels: outputChannels, stride: stride)
-    parameters = plan.parameters.convolution(
-      name, inputChannels: input.shape.channels, outputChannels: outputChannels)
+    convolution = PaddedConvolution(
+      name, input: input.shape, outputChannels: outputChannels, stride: stride, plan: &plan)
     output = plan.tensor(convolution.output)
-    plan.needsScratch(for: input.shape)
-    plan.needsScratch(for: convolution.output)
   }
 
-  private var paddedInput: Slice { Slice(offset: 0, count: input.shape.padded.count) }
-
-  private func padInput(image: Int, _ pass: ForwardPass) {
+  private func padInputs(_ pass: ForwardPass) {
     let padded = pass.workspace.padded
-    pad(
-      pass.activations[input[image]], shape: input.shape,
-      into: padded.mutable(paddedInput))
+    for image in 0..<pass.count {
+      pad(
+        pass.activations[input[image]], shape: input.shape,
+        into: padded.mutable(convolution.paddedInput(image)))
+    }
   }
 
   func forward(_ pass: ForwardPass) {
-    let padded = pass.workspace.padded
-    for image in 0..<pass.count {
-      padInput(image: image, pass)
-      convolution.forward(
-        padded[paddedInput], weights: pass.parameters[parameters.weight],
-        bias: pass.parameters[parameters.bias], into: pass.activations.mutable(output[image]))
-    }
+    padInputs(pass)
+    convolution.forward(bias: pass.parameters[convolution.parameters.bias], into: output, pass)
   }
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.
   func backward(accumulates: Bool, _ pass: BackwardPass) {
-    let (padded, paddedGradient) = (pass.workspace.padded, pass.workspace.paddedGradient)
-    for image in 0..<pass.count {
-      let dy = output[image]
-      padInput(image: image, pass.forward)
-      convolution.addWeightGradient(
-        padded[paddedInput], pass.gradients[dy],
-        into: pass.parameterGradients.mutable(parameters.weight))
-      addColumnSums(pass.gradients[dy], into: pass.parameterGradients.mutable(parameters.bias))
-      let paddedOutput = Slice(offset: 0, count: output.shape.padded.count)
-      pad(pass.gradients[dy], shape: output.shape, into: paddedGradient.mutable(paddedOutput))
-      convolution.inputGradient(
-        paddedGradient[paddedOutput], flipped: pass.derived[parameters.weight],
-        into: pass.gradients.mutable(input[image]), accumulates: accumulates)
-    }
+    padInputs(pass.forward)
+    addColumnSums(
+      pass.gradients[output.slice[0..<pass.count * output.shape.count]],
+      into: pass.parameterGradients.mutable(convolution.parameters.bias))
+    convolution.backward(
+      output, into: pass.gradients, input.slice[0..<pass.count * input.shape.count],
+      accumulates: accumulates, pass)
   }
 }
 
@@ -60,58 +44,43 @@ struct ConvolutionLayer: Sendable {
 struct UpsamplingLayer: Sendable {
   let input: Tensor
   let output: Tensor
-  private let convolution: Convolution3x3
-  private let parameters: WeightAndBias
+  private let convolution: PaddedConvolution
 
   init(_ name: String, input: Tensor, plan: inout NetworkPlan) {
     let small = input.shape
     let large = ImageShape(height: 2 * small.height, width: 2 * small.width, channels: small.channels)
     self.input = input
-    convolution = Convolution3x3(input: large, outputChannels: small.channels)
-    parameters = plan.parameters.convolution(
-      name, inputChannels: small.channels, outputChannels: small.channels)
+    convolution = PaddedConvolution(name, input: large, outputChannels: small.channels, plan: &plan)
     output = plan.tensor(large)
-    plan.needsScratch(for: large)
   }
 
-  private var paddedInput: Slice { Slice(offset: 0, count: output.shape.padded.count) }
-
-  private func upsampleInput(image: Int, _ pass: ForwardPass) {
+  private func upsampleInputs(_ pass: ForwardPass) {
     let padded = pass.workspace.padded
-    upsample(
-      pass.activations[input[image]], shape: input.shape,
-      into: padded.mutable(paddedInput))
+    for image in 0..<pass.count {
+      upsample(
+        pass.activations[input[image]], shape: input.shape,
+        into: padded.mutable(convolution.paddedInput(image)))
+    }
   }
 
   func forward(_ pass: ForwardPass) {
-    let padded = pass.workspace.padded
-    for image in 0..<pass.count {
-      upsampleInput(image: image, pass)
-      convolution.forward(
-        padded[paddedInput], weights: pass.parameters[parameters.weight],
-        bias: pass.parameters[parameters.bias], into: pass.activations.mutable(output[image]))
-    }
+    upsampleInputs(pass)
+    convolution.forward(bias: pass.parameters[convolution.parameters.bias], into: output, pass)
   }
 
   /// Writes the input's gradient.
   func backward(_ pass: BackwardPass) {
-    let (padded, paddedGradient) = (pass.workspace.padded, pass.workspace.paddedGradient)
     let plain = pass.workspace.plain
+    upsampleInputs(pass.forward)
+    let all = output.slice[0..<pass.count * output.shape.count]
+    addColumnSums(
+      pass.gradients[all], into: pass.parameterGradients.mutable(convolution.parameters.bias))
+    let large = Slice(offset: 0, count: all.count)
+    convolution.backward(output, into: plain, large, accumulates: false, pass)
     for image in 0..<pass.count {
-      let dy = output[image]
-      upsampleInput(image: image, pass.forward)
-      convolution.addWeightGradient(
-        padded[paddedInput], pass.gradients[dy],
-        into: pass.parameterGradients.mutable(parameters.weight))
-      addColumnSums(pass.gradients[dy], into: pass.parameterGradients.mutable(parameters.bias))
-      let paddedOutput = Slice(offset: 0, count: output.shape.padded.count)
-      pad(pass.gradients[dy], shape: output.shape, into: paddedGradient.mutable(paddedOutput))
-      let large = Slice(offset: 0, count: output.shape.count)
-      convolution.inputGradient(
-        paddedGradient[paddedOutput], flipped: pass.derived[parameters.weight],
-        into: plain.mutable(large))
       upsampleGradient(
-        plain[large], shape: input.shape, into: pass.gradients.mutable(input[image]))
+        plain[large.part(image, length: output.shape.count)], shape: input.shape,
+        into: pass.gradients.mutable(input[image]))
     }
   }
 }

@@ -11,8 +11,8 @@ struct ResidualBlock: Sendable {
   private let hidden: Tensor
   private let first: NormalizedConvolution
   private let second: NormalizedConvolution
-  private let timeProjection: WeightAndBias
-  private let shortcut: WeightAndBias?
+  private let timeProjection: LinearParameters
+  private let shortcut: LinearParameters?
   /// The time embedding's share of h and, in the forward pass, conv1's bias with it: [capacity, out].
   private let time: Slice
   private let embedding: Embedding.Output
@@ -27,7 +27,7 @@ struct ResidualBlock: Sendable {
     first = NormalizedConvolution(
       norm: name + ".norm1", convolution: name + ".conv1", input: input.shape,
       outputChannels: outputChannels, groupCount: groupCount, eps: eps, plan: &plan)
-    timeProjection = plan.parameters.linear(
+    timeProjection = plan.linear(
       name + ".time_emb_proj", inputChannels: embedding.width, outputChannels: outputChannels)
     second = NormalizedConvolution(
       norm: name + ".norm2", convolution: name + ".conv2", input: shape, outputChannels: outputChannels,
@@ -35,9 +35,8 @@ struct ResidualBlock: Sendable {
     shortcut =
       input.shape.channels == outputChannels
       ? nil
-      : plan.parameters.convolution(
-        name + ".conv_shortcut", inputChannels: input.shape.channels, outputChannels: outputChannels,
-        kernelSize: 1)
+      : plan.pointwise(
+        name + ".conv_shortcut", inputChannels: input.shape.channels, outputChannels: outputChannels)
     hidden = plan.tensor(shape)
     output = plan.tensor(shape)
     time = plan.rows(outputChannels)
@@ -53,20 +52,17 @@ struct ResidualBlock: Sendable {
       activations[embedding.activated[0..<pass.count * embedding.width]], rows: pass.count,
       weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
       into: activations.mutable(time))
-    addToRows(parameters[first.parameters.bias], into: activations.mutable(time))
-    for image in 0..<pass.count {
-      let (x, h, y) = (input[image], hidden[image], output[image])
-      first.forward(image: image, x, bias: activations[self.time(of: image)], into: h, pass)
-      if let shortcut {
-        linear(
-          activations[x], rows: input.shape.pixels, weights: parameters[shortcut.weight],
-          bias: parameters[shortcut.bias], into: activations.mutable(y))
-      } else {
-        copy(activations[x], into: activations.mutable(y))
-      }
-      second.forward(
-        image: image, h, bias: parameters[second.parameters.bias], into: y, accumulates: true, pass)
+    addToRows(parameters[first.bias], into: activations.mutable(time))
+    first.forward(input, bias: activations[time], into: hidden, pass)
+    let (x, y) = (input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count])
+    if let shortcut {
+      linear(
+        activations[x], rows: pass.count * input.shape.pixels, weights: parameters[shortcut.weight],
+        bias: parameters[shortcut.bias], into: activations.mutable(y))
+    } else {
+      copy(activations[x], into: activations.mutable(y))
     }
+    second.forward(hidden, bias: parameters[second.bias], into: output, accumulates: true, pass)
   }
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.
@@ -74,37 +70,36 @@ struct ResidualBlock: Sendable {
     let (activations, gradients, parameterGradients) = (
       pass.activations, pass.gradients, pass.parameterGradients
     )
-    for image in 0..<pass.count {
-      let (x, h, y) = (input[image], hidden[image], output[image])
-      addColumnSums(gradients[y], into: parameterGradients.mutable(second.parameters.bias))
-      second.backward(image: image, h, y, accumulates: false, pass)
-      let time = time(of: image)
-      fill(gradients.mutable(time), with: 0)
-      addColumnSums(gradients[h], into: gradients.mutable(time))
-      add(gradients[time], into: parameterGradients.mutable(first.parameters.bias))
-      if let shortcut {
-        linear(
-          gradients[y], rows: input.shape.pixels, weights: pass.derived[shortcut.weight],
-          into: gradients.mutable(x), accumulates: accumulates)
-        addLinearWeightGradient(
-          activations[x], gradients[y], rows: input.shape.pixels,
-          into: parameterGradients.mutable(shortcut.weight))
-        addColumnSums(gradients[y], into: parameterGradients.mutable(shortcut.bias))
-      } else if accumulates {
-        add(gradients[y], into: gradients.mutable(x))
-      } else {
-        copy(gradients[y], into: gradients.mutable(x))
-      }
-      first.backward(image: image, x, h, accumulates: true, pass)
-    }
+    let (x, y) = (input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count])
+    addColumnSums(gradients[y], into: parameterGradients.mutable(second.bias))
+    second.backward(hidden, output, accumulates: false, pass)
     let time = time[0..<pass.count * outputChannels]
+    fill(gradients.mutable(time), with: 0)
+    for image in 0..<pass.count {
+      addColumnSums(gradients[hidden[image]], into: gradients.mutable(self.time(of: image)))
+    }
+    addColumnSums(gradients[time], into: parameterGradients.mutable(first.bias))
+    if let shortcut {
+      let rows = pass.count * input.shape.pixels
+      linear(
+        gradients[y], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(x),
+        accumulates: accumulates)
+      addLinearWeightGradient(
+        activations[x], gradients[y], rows: rows, into: parameterGradients.mutable(shortcut.weight))
+      addColumnSums(gradients[y], into: parameterGradients.mutable(shortcut.bias))
+    } else if accumulates {
+      add(gradients[y], into: gradients.mutable(x))
+    } else {
+      copy(gradients[y], into: gradients.mutable(x))
+    }
+    first.backward(input, hidden, accumulates: true, pass)
     let embedded = embedding.activated[0..<pass.count * embedding.width]
     addLinearWeightGradient(
       activations[embedded], gradients[time], rows: pass.count,
       into: parameterGradients.mutable(timeProjection.weight))
     addColumnSums(gradients[time], into: parameterGradients.mutable(timeProjection.bias))
     linear(
-      gradients[time], rows: pass.count, weights: pass.derived[timeProjection.weight],
+      gradients[time], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
       into: gradients.mutable(embedded), accumulates: true)
   }
 }

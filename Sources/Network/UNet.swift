@@ -16,7 +16,7 @@ public struct UNet: Sendable {
   package let microBatchSize: Int
   package let plan: NetworkPlan
   package let input: Tensor
-  package var output: Tensor { outputTensor }
+  package let output: Tensor
   /// [microBatchSize] timesteps, t·1000.
   package var timesteps: Slice { embedding.timesteps }
 
@@ -26,7 +26,6 @@ public struct UNet: Sendable {
   private let middle: Middle
   private let upLevels: [UpLevel]
   private let last: NormalizedConvolution
-  private let outputTensor: Tensor
 
   /// One step of a level: a residual block, and attention where the level attends.
   private struct Step: Sendable {
@@ -142,7 +141,7 @@ public struct UNet: Sendable {
       norm: "conv_norm_out", convolution: "conv_out", input: h.shape,
       outputChannels: configuration.outputChannels, groupCount: groups, eps: eps, isZero: true, plan: &plan)
     lastInput = h
-    outputTensor = plan.tensor(h.shape.with(channels: configuration.outputChannels))
+    output = plan.tensor(h.shape.with(channels: configuration.outputChannels))
     self.downLevels = downLevels
     self.upLevels = upLevels
     self.plan = plan
@@ -180,23 +179,17 @@ public struct UNet: Sendable {
       }
       level.upsampler?.forward(pass)
     }
-    for image in 0..<pass.count {
-      last.forward(
-        image: image, lastInput[image], bias: pass.parameters[last.parameters.bias],
-        into: outputTensor[image], pass)
-    }
+    last.forward(lastInput, bias: pass.parameters[last.bias], into: output, pass)
   }
 
   /// Runs backward after `forward` in the same workspace: reads the gradient at `output`, adds the parameters'
   /// gradients, and writes the input's at `input`.
   package func backward(labels: [Int]? = nil, _ pass: BackwardPass) {
     embedding.prepareGradient(pass)
-    for image in 0..<pass.count {
-      addColumnSums(
-        pass.gradients[outputTensor[image]],
-        into: pass.parameterGradients.mutable(last.parameters.bias))
-      last.backward(image: image, lastInput[image], outputTensor[image], accumulates: false, pass)
-    }
+    addColumnSums(
+      pass.gradients[output.slice[0..<pass.count * output.shape.count]],
+      into: pass.parameterGradients.mutable(last.bias))
+    last.backward(lastInput, output, accumulates: false, pass)
     for level in upLevels.reversed() {
       level.upsampler?.backward(pass)
       for step in level.steps.reversed() {
@@ -225,10 +218,5 @@ public struct UNet: Sendable {
     for (index, parameter) in parameters.enumerated() {
       parameter.initialize(arena, seed: seed, index: index)
     }
-  }
-
-  /// Brings the backward pass's weights up to date. Once an optimiser step.
-  package func derive(from arena: Arena, into derived: Arena, pool: WorkerPool) {
-    pool.run(parameters.count) { index, _ in parameters[index].derive(from: arena, into: derived) }
   }
 }

@@ -6,6 +6,7 @@ import Network
 /// on all threads. A sample's velocity doesn't depend on its neighbours, nor on the number of threads.
 final class NetworkField: VelocityField {
   private let model: Model
+  private let prepared: Arena
   private let pool: WorkerPool
   private let workspaces: [Workspace]
   /// The class of each sample, in a conditional network.
@@ -19,9 +20,13 @@ final class NetworkField: VelocityField {
 
   /// - Parameters:
   ///   - capacity: the most samples that an evaluation may have.
+  ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each of the pool's threads.
-  init(model: Model, pool: WorkerPool, workspaces: [Workspace], capacity: Int, labels: [Int]?) {
+  init(
+    model: Model, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int, labels: [Int]?
+  ) {
     self.model = model
+    self.prepared = prepared
     self.pool = pool
     self.workspaces = workspaces
     self.labels = labels
@@ -42,7 +47,7 @@ final class NetworkField: VelocityField {
     narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(UNet.timeScale))
     let rowLabels = labels.map { labels in samples.indices.map { labels[samples[$0]] } }
     let size = unet.microBatchSize
-    pool.run((count + size - 1) / size) { [model, workspaces, dimension] microBatch, worker in
+    pool.run((count + size - 1) / size) { [model, prepared, workspaces, dimension] microBatch, worker in
       let rows = microBatch * size..<min((microBatch + 1) * size, count)
       let elements = rows.lowerBound * dimension..<rows.upperBound * dimension
       let workspace = workspaces[worker]
@@ -53,7 +58,8 @@ final class NetworkField: VelocityField {
         rowTimes[rowTimes.all[rows]], into: workspace.activations.mutable(unet.timesteps[0..<rows.count]))
       unet.forward(
         labels: rowLabels.map { Array($0[rows]) },
-        ForwardPass(count: rows.count, parameters: model.parameters, workspace: workspace))
+        ForwardPass(
+          count: rows.count, parameters: model.parameters, prepared: prepared, workspace: workspace))
       copy(
         workspace.activations[unet.output.slice[0..<elements.count]],
         into: outputs.mutable(outputs.all[elements]))

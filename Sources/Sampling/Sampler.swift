@@ -9,6 +9,8 @@ public final class Sampler {
   public let model: Model
   private let pool: WorkerPool
   private let workspaces: [Workspace]
+  /// The weights as the network reads them.
+  private let prepared: Arena
 
   /// Images that are under way together where they don't depend on each other.
   private static let chunkSize = 64
@@ -16,6 +18,8 @@ public final class Sampler {
   public init(model: Model, threads: Int) {
     self.model = model
     pool = WorkerPool(threadCount: threads)
+    prepared = Arena(count: model.unet.plan.forwardWeights.count)
+    model.unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
     workspaces = (0..<threads).map { _ in Workspace(model.unet.plan, forTraining: false) }
   }
 
@@ -48,7 +52,7 @@ public final class Sampler {
       let chunk = first..<min(first + chunkSize, numbers.upperBound)
       let offset = first - numbers.lowerBound
       var field = NetworkField(
-        model: model, pool: pool, workspaces: workspaces, capacity: chunk.count,
+        model: model, prepared: prepared, pool: pool, workspaces: workspaces, capacity: chunk.count,
         labels: labels.map { Array($0[offset..<offset + chunk.count]) })
       var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
       let statistics = try solver.integrate(&field, from: 0, to: 1, states: &states)

@@ -14,8 +14,9 @@ final class LossEngine: Sendable {
   let pool: WorkerPool
   private let workers: [Worker]
   private let lanes: [Arena]
-  /// Transposed and flipped weights for the backward pass.
-  private let derived: Arena
+  /// The weights as the passes read them.
+  private let forwardWeights: Arena
+  private let backwardWeights: Arena
   /// One loss for each image of a batch.
   private let losses: Arena
 
@@ -39,7 +40,8 @@ final class LossEngine: Sendable {
     }
     let parameterCount = unet.plan.parameters.count
     lanes = (0..<Self.laneCount).map { _ in Arena(count: parameterCount) }
-    derived = Arena(count: parameterCount)
+    forwardWeights = Arena(count: unet.plan.forwardWeights.count)
+    backwardWeights = Arena(count: unet.plan.backwardWeights.count)
     losses = Arena(count: maximumBatchSize)
   }
 
@@ -48,7 +50,7 @@ final class LossEngine: Sendable {
 
   /// To be called whenever the parameters have changed.
   func parametersChanged(_ parameters: Arena) {
-    unet.derive(from: parameters, into: derived, pool: pool)
+    unet.plan.prepare(parameters, forward: forwardWeights, backward: backwardWeights, pool: pool)
   }
 
   /// The batch's mean loss; its gradient is left in `gradient`.
@@ -107,7 +109,8 @@ final class LossEngine: Sendable {
       LinearPath.velocity(noise: worker.noise[part], data: worker.data[part], into: &velocity)
       fill(activations.mutable(unet.timesteps.part(i, length: 1)), with: time * UNet.timeScale)
     }
-    let pass = ForwardPass(count: count, parameters: parameters, workspace: worker.workspace)
+    let pass = ForwardPass(
+      count: count, parameters: parameters, prepared: forwardWeights, workspace: worker.workspace)
     unet.forward(pass)
     for i in 0..<count {
       let loss = FlowMatchingLoss.evaluate(
@@ -129,7 +132,7 @@ final class LossEngine: Sendable {
         velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)],
         total: batch.count * dimension, into: &gradient)
     }
-    unet.backward(BackwardPass(forward: pass, derived: derived, parameterGradients: lane))
+    unet.backward(BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
   }
 
   /// Shares out the slices of a flat array, in chunks that fit a cache.

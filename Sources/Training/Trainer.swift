@@ -200,6 +200,8 @@ public final class Trainer {
     let batch = Batch(
       dataset: heldOut, images: ArraySlice((0..<count).map { UInt32($0) }), seed: 0, draws: .heldOut,
       times: .stratified, dequantize: false)
+    engine.parametersChanged(state.bestParameters)
+    defer { engine.parametersChanged(state.parameters) }
     return engine.loss(batch, parameters: state.bestParameters)
   }
 }

@@ -10,6 +10,7 @@ import Testing
     let model: Model
     let expected: SafetensorsFile
     let workspace: Workspace
+    let (forwardWeights, backwardWeights): (Arena, Arena)
     let count: Int
     let labels: [Int]?
 
@@ -17,7 +18,13 @@ import Testing
       let directory = try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path
       model = try Model(directory: directory)
       expected = try SafetensorsFile(contentsOf: directory + "/expected.safetensors")
-      workspace = Workspace(model.unet.plan, forTraining: true)
+      let plan = model.unet.plan
+      workspace = Workspace(plan, forTraining: true)
+      forwardWeights = Arena(count: plan.forwardWeights.count)
+      backwardWeights = Arena(count: plan.backwardWeights.count)
+      plan.prepare(
+        model.parameters, forward: forwardWeights, backward: backwardWeights,
+        pool: WorkerPool(threadCount: 2))
       count = try #require(expected["input"]).shape[0]
       labels = expected["labels"] == nil ? nil : try expected.floats("labels").map { Int($0) }
       workspace.fillWithNaN()
@@ -27,7 +34,8 @@ import Testing
     }
 
     var forward: ForwardPass {
-      ForwardPass(count: count, parameters: model.parameters, workspace: workspace)
+      ForwardPass(
+        count: count, parameters: model.parameters, prepared: forwardWeights, workspace: workspace)
     }
 
     /// Copies a fixture from [N, C, H, W] to [N, H, W, C].
@@ -85,12 +93,10 @@ import Testing
 
     var gradient = workspace.gradients.mutable(unet.output.slice[0..<output.count])
     for i in output.indices { gradient[i] = 2 * (output[i] - target[i]) / Float(output.count) }
-    let derived = Arena(count: unet.plan.parameters.count)
-    unet.derive(from: test.model.parameters, into: derived, pool: WorkerPool(threadCount: 1))
     let parameterGradients = Arena(count: unet.plan.parameters.count)
     unet.backward(
       labels: test.labels,
-      BackwardPass(forward: test.forward, derived: derived, parameterGradients: parameterGradients))
+      BackwardPass(forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
 
     // A key's bias shifts all scores of a query alike, which softmax doesn't see: its gradient is zero, and
     // both sides hold rounding only.
@@ -130,7 +136,7 @@ import Testing
 extension Workspace {
   /// So that whatever reads a place that was not written shows.
   func fillWithNaN() {
-    for arena in [activations, gradients, padded, paddedGradient, plain, channels, attention] {
+    for arena in [activations, gradients, padded, paddedGradient, plain, channels, attention, convolution] {
       fill(arena.mutable(arena.all), with: .nan)
     }
   }

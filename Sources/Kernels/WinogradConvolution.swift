@@ -1,0 +1,203 @@
+/// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) over the tiles of `count` images: transform a block
+/// of tiles, 36 matrix products with the transformed weights, transform back.
+///
+/// The three passes share the transforms. With V = BᵀdB, U = GgGᵀ and M = U·V: dM = A dY Aᵀ, dU = Σ_tiles Vᵀ·dM,
+/// dg = Gᵀ dU G; the input gradient is the same convolution with flipped, transposed weights.
+///
+/// Each tile's numbers depend on its own patch alone, so an image's don't depend on its neighbours.
+struct WinogradConvolution: Sendable {
+  let shape: ImageShape
+  let outputChannels: Int
+
+  private var inputChannels: Int { shape.channels }
+  private var tileRows: Int { (shape.height + 3) / 4 }
+  private var tileColumns: Int { (shape.width + 3) / 4 }
+  private var tilesPerImage: Int { tileRows * tileColumns }
+
+  /// Tiles that are transformed together: their 36 small matrices, in and out, stay in the second-level cache.
+  private static let maximumBlock = 32
+
+  /// Blocks as equal as they can be.
+  private func blockSize(_ count: Int) -> Int {
+    let tiles = count * tilesPerImage
+    let blocks = (tiles + Self.maximumBlock - 1) / Self.maximumBlock
+    return (tiles + blocks - 1) / blocks
+  }
+
+  /// Floats of working memory for any of the three passes.
+  var scratchCount: Int {
+    let sides = Self.maximumBlock * (inputChannels + outputChannels)
+    return Winograd.points * (sides + inputChannels * outputChannels)
+  }
+
+  var weightCount: Int { Winograd.points * inputChannels * outputChannels }
+
+  // MARK: Weights
+
+  /// U = G g Gᵀ.
+  ///
+  /// - Parameters: g: [3, 3, in, out]; u: [36, in, out].
+  func transformWeights(_ g: Source, into u: Destination) {
+    let pitch = inputChannels * outputChannels
+    forEachVector(pitch) { i, lanes in
+      Winograd.transformWeights(
+        g + i, pitch: pitch, flipped: false, lanes: lanes, into: u + i, pointPitch: pitch)
+    }
+  }
+
+  /// The same of the flipped, transposed weights of the convolution whose input gradient this one computes:
+  /// `inputChannels` are then that one's outputs.
+  ///
+  /// - Parameters: g: [3, 3, out, in], in this convolution's terms; u: [36, in, out].
+  func transformFlippedWeights(_ g: Source, into u: Destination) {
+    let (c, o) = (inputChannels, outputChannels)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: Winograd.points * laneCount) { buffer in
+      guard let row = buffer.baseAddress else { return }
+      for output in 0..<o {
+        forEachVector(c) { input, lanes in
+          Winograd.transformWeights(
+            g + output * c + input, pitch: c * o, flipped: true, lanes: lanes, into: row,
+            pointPitch: laneCount)
+          for point in 0..<Winograd.points {
+            for lane in 0..<lanes {
+              u[(point * c + input + lane) * o + output] = row[point * laneCount + lane]
+            }
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Passes
+
+  /// - Parameters:
+  ///   - x: [count] padded images.
+  ///   - u: transformed weights, [36, in, out].
+  ///   - bias: [out], or [count, out] if `biasPerImage`; nil for none.
+  ///   - y: [count, height, width, out]; added to if `accumulates`.
+  func forward(
+    _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, into y: Destination,
+    accumulates: Bool, scratch: Destination
+  ) {
+    let block = blockSize(count)
+    let (c, o) = (inputChannels, outputChannels)
+    let (v, m) = (scratch, scratch + Winograd.points * block * c)
+    forEachBlock(count, block) { tiles in
+      transformInput(x, tiles, into: v, block: block)
+      for point in 0..<Winograd.points {
+        Contraction(
+          rows: tiles.count, columns: o, aRow: c, cRow: o, inner: .init(count: c, a: 1, b: o)
+        ).run(v + point * block * c, u + point * c * o, into: m + point * block * o)
+      }
+      for tile in tiles {
+        let (image, row, column) = position(of: tile)
+        writeOutput(
+          m + (tile - tiles.lowerBound) * o, pitch: block * o, row: row, column: column,
+          bias: bias.map { $0 + (biasPerImage ? image * o : 0) },
+          into: y + image * shape.pixels * o, accumulates: accumulates)
+      }
+    }
+  }
+
+  /// dw += Gᵀ(Σ Vᵀ·dM)G.
+  ///
+  /// - Parameters: x: [count] padded images; dy: [count] padded gradients; dw: [3, 3, in, out].
+  func addWeightGradient(
+    _ x: Source, _ dy: Source, count: Int, into dw: Destination, scratch: Destination
+  ) {
+    let block = blockSize(count)
+    let (c, o) = (inputChannels, outputChannels)
+    let (v, m) = (scratch, scratch + Winograd.points * block * c)
+    let du = m + Winograd.points * block * o
+    forEachBlock(count, block) { tiles in
+      transformInput(x, tiles, into: v, block: block)
+      transformOutputGradient(dy, tiles, into: m, block: block)
+      for point in 0..<Winograd.points {
+        Contraction(
+          rows: c, columns: o, aRow: 1, cRow: o, inner: .init(count: tiles.count, a: c, b: o),
+          accumulates: tiles.lowerBound > 0
+        ).run(v + point * block * c, m + point * block * o, into: du + point * c * o)
+      }
+    }
+    let pitch = c * o
+    forEachVector(pitch) { i, lanes in
+      Winograd.addWeightGradient(du + i, pointPitch: pitch, lanes: lanes, into: dw + i, pitch: pitch)
+    }
+  }
+
+  // MARK: Tiles
+
+  @inline(__always)
+  private func forEachBlock(_ count: Int, _ block: Int, _ body: (Range<Int>) -> Void) {
+    let tiles = count * tilesPerImage
+    for first in stride(from: 0, to: tiles, by: block) { body(first..<min(first + block, tiles)) }
+  }
+
+  @inline(__always)
+  private func position(of tile: Int) -> (image: Int, row: Int, column: Int) {
+    let (image, rest) = tile.quotientAndRemainder(dividingBy: tilesPerImage)
+    let (row, column) = rest.quotientAndRemainder(dividingBy: tileColumns)
+    return (image, row, column)
+  }
+
+  /// V = BᵀdB of some tiles, [36, block, in].
+  private func transformInput(_ x: Source, _ tiles: Range<Int>, into v: Destination, block: Int) {
+    let (c, padded) = (inputChannels, shape.padded)
+    for tile in tiles {
+      let (image, row, column) = position(of: tile)
+      let patch = x + image * padded.count + 4 * (row * padded.width + column) * c
+      let destination = v + (tile - tiles.lowerBound) * c
+      forEachVector(c) { i, lanes in
+        Winograd.transformInput(
+          patch + i, rowPitch: padded.width * c, columnPitch: c, lanes: lanes, into: destination + i,
+          pitch: block * c)
+      }
+    }
+  }
+
+  /// dM = A dY Aᵀ of some tiles, [36, block, out].
+  private func transformOutputGradient(
+    _ dy: Source, _ tiles: Range<Int>, into m: Destination, block: Int
+  ) {
+    let o = outputChannels
+    let padded = shape.with(channels: o).padded
+    for tile in tiles {
+      let (image, row, column) = position(of: tile)
+      let first = dy + image * padded.count + ((4 * row + 1) * padded.width + 4 * column + 1) * o
+      let destination = m + (tile - tiles.lowerBound) * o
+      forEachVector(o) { i, lanes in
+        Winograd.transformOutputGradient(
+          first + i, rowPitch: padded.width * o, columnPitch: o, lanes: lanes, into: destination + i,
+          pitch: block * o)
+      }
+    }
+  }
+
+  /// Y = AᵀMA of one tile, cut at the image's edge.
+  private func writeOutput(
+    _ m: Source, pitch: Int, row: Int, column: Int, bias: Source?, into y: Destination, accumulates: Bool
+  ) {
+    let o = outputChannels
+    let height = min(4, shape.height - 4 * row)
+    let width = min(4, shape.width - 4 * column)
+    let first = y + 4 * (row * shape.width + column) * o
+    forEachVector(o) { i, lanes in
+      let values = Winograd.transformOutput(m + i, pitch: pitch, lanes: lanes)
+      let bias = bias?.lanes(at: i, count: lanes) ?? Lanes(repeating: 0)
+      for k in 0..<height {
+        let line = first + k * shape.width * o + i
+        let (a, b, c, d) = values[k]
+        @inline(__always)
+        func write(_ value: Lanes, _ l: Int) {
+          let sum = value + bias
+          line.store(
+            accumulates ? line.lanes(at: l * o, count: lanes) + sum : sum, at: l * o, count: lanes)
+        }
+        write(a, 0)
+        if width > 1 { write(b, 1) }
+        if width > 2 { write(c, 2) }
+        if width > 3 { write(d, 3) }
+      }
+    }
+  }
+}

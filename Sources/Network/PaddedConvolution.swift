@@ -1,0 +1,76 @@
+import Kernels
+
+/// A 3×3 convolution with its parameters, between the workspace's padded planes and the activations: what every
+/// layer with a convolution has in common.
+struct PaddedConvolution: Sendable {
+  let convolution: Convolution3x3
+  let parameters: ConvolutionParameters
+
+  init(
+    _ name: String, input: ImageShape, outputChannels: Int, stride: Int = 1, isZero: Bool = false,
+    plan: inout NetworkPlan
+  ) {
+    convolution = Convolution3x3(input: input, outputChannels: outputChannels, stride: stride)
+    parameters = plan.convolution(name, convolution, isZero: isZero)
+  }
+
+  var output: ImageShape { convolution.output }
+
+  /// Where image `image` of the input goes in the padded scratch planes.
+  func paddedInput(_ image: Int) -> Slice {
+    let count = convolution.input.padded.count
+    return Slice(offset: image * count, count: count)
+  }
+
+  private func paddedInputs(_ count: Int) -> Slice {
+    Slice(offset: 0, count: count * convolution.input.padded.count)
+  }
+
+  /// Reads the padded inputs of the micro-batch, writes to the activations or adds to them.
+  ///
+  /// - Parameter bias: [out], or [count, out].
+  func forward(
+    bias: Span<Float>, into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
+  ) {
+    let (padded, scratch) = (pass.workspace.padded, pass.workspace.convolution)
+    let (parameters, prepared) = (pass.parameters, pass.prepared)
+    let output = y.slice[0..<pass.count * self.output.count]
+    if let forward = self.parameters.forward {
+      convolution.forward(
+        padded[paddedInputs(pass.count)], count: pass.count, weights: prepared[forward], bias: bias,
+        into: pass.activations.mutable(output), accumulates: accumulates,
+        scratch: scratch.mutable(scratch.all))
+    } else {
+      convolution.forward(
+        padded[paddedInputs(pass.count)], count: pass.count, weights: parameters[self.parameters.weight],
+        bias: bias, into: pass.activations.mutable(output), accumulates: accumulates,
+        scratch: scratch.mutable(scratch.all))
+    }
+  }
+
+  /// Reads the padded inputs, made again, and the gradient at `y`; adds the weights' gradient and writes the
+  /// input's. (The bias's is the caller's, who may have use for the sums.)
+  ///
+  /// - Parameters:
+  ///   - arena, dx: where the input's gradient goes: [count, height, width, in].
+  ///   - accumulates: whether it is added to what is there.
+  func backward(
+    _ y: Tensor, into arena: Arena, _ dx: Slice, accumulates: Bool, _ pass: BackwardPass
+  ) {
+    let (padded, paddedGradient) = (pass.workspace.padded, pass.workspace.paddedGradient)
+    let (gradients, scratch) = (pass.gradients, pass.workspace.convolution)
+    let plane = output.padded.count
+    for image in 0..<pass.count {
+      pad(
+        gradients[y[image]], shape: output,
+        into: paddedGradient.mutable(Slice(offset: image * plane, count: plane)))
+    }
+    let dy = Slice(offset: 0, count: pass.count * plane)
+    convolution.addWeightGradient(
+      padded[paddedInputs(pass.count)], paddedGradient[dy], count: pass.count,
+      into: pass.parameterGradients.mutable(parameters.weight), scratch: scratch.mutable(scratch.all))
+    convolution.inputGradient(
+      paddedGradient[dy], count: pass.count, weights: pass.prepared[parameters.backward],
+      into: arena.mutable(dx), accumulates: accumulates, scratch: scratch.mutable(scratch.all))
+  }
+}
