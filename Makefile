@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test train resume sample datasets format lint clean system-packages
+.PHONY: help build demo test train resume sample datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for a minute or two and draw a sheet of samples'
@@ -35,6 +35,12 @@ demo: build
 
 test: system-packages
 	swift test -c release
+
+# Opens a model in diffusers and compares. PYTHON has torch, diffusers and safetensors.
+MODEL ?= outputs/mnist/model
+PYTHON ?= $(shell command -v python3)
+check-diffusers: system-packages
+	INKFLOW_MODEL='$(abspath $(MODEL))' INKFLOW_PYTHON='$(PYTHON)' swift test -c release --filter DiffusersTests
 
 train: build
 	@case '$(DATASET)' in mnist|fashion-mnist) datasets/fetch.sh '$(DATASET)' ;; esac

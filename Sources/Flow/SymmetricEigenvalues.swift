@@ -1,15 +1,14 @@
 /// The eigenvalues of a real symmetric matrix, ascending, to about `dimension` ulp of the largest.
 ///
 /// Householder reduction to tridiagonal form (Golub & Van Loan, "Matrix Computations", 4th ed.,
-/// algorithm 8.3.1), 4/3 n³ operations, then implicit QL iterations (algorithm `imtql1` of EISPACK).
+/// algorithm 8.3.1), 4/3 n³ operations, then bisection (algorithm 8.4.1).
 ///
 /// - Parameter matrix: [dimension, dimension], finite; only the lower triangle is read.
 package func symmetricEigenvalues(of matrix: [Double], dimension: Int) -> [Double] {
   precondition(matrix.count == dimension * dimension && dimension > 0)
   precondition(matrix.allSatisfy(\.isFinite), "the matrix has entries that are not finite")
-  var (diagonal, offDiagonal) = tridiagonalize(matrix, dimension)
-  iterateQL(&diagonal, &offDiagonal)
-  return diagonal.sorted()
+  let (diagonal, offDiagonal) = tridiagonalize(matrix, dimension)
+  return bisectEigenvalues(diagonal, offDiagonal)
 }
 
 /// Reduces the matrix from its last row upwards: the reflection H = I − β v vᵀ turns row i of the leading
@@ -21,13 +20,15 @@ private func tridiagonalize(_ matrix: [Double], _ n: Int) -> (diagonal: [Double]
   var offDiagonal = Array(repeating: 0.0, count: n)
   var v = offDiagonal
   var w = offDiagonal
+  // Entries that are rounding beside the matrix are as good as zero; their squares could underflow.
+  let rounding = 0x1p-60 * (matrix.map { abs($0) }.max() ?? 0)
   for i in stride(from: n - 1, to: 0, by: -1) {
     // The row left of the diagonal, v = (a_i0 … a_i,i−1), is to become (0 … 0, ∓|v|).
     for j in 0..<i { v[j] = a[i * n + j] }
     var tail = 0.0
     for j in 0..<i - 1 { tail += v[j] * v[j] }
     let pivot = v[i - 1]
-    guard tail > 0 else {
+    guard tail > rounding * rounding else {
       offDiagonal[i] = pivot
       continue
     }
@@ -61,54 +62,38 @@ private func tridiagonalize(_ matrix: [Double], _ n: Int) -> (diagonal: [Double]
   return ((0..<n).map { a[$0 * n + $0] }, offDiagonal)
 }
 
-/// Turns the diagonal of a tridiagonal matrix into its eigenvalues.
-private func iterateQL(_ diagonal: inout [Double], _ offDiagonal: inout [Double]) {
+/// The eigenvalues of a tridiagonal matrix, ascending: each bisected between the bounds of Gershgorin's circles.
+/// Slower than QL iterations, but it can't fail to converge, however singular the matrix.
+///
+/// - Parameters: diagonal: [n]; offDiagonal: [n], the entries (i, i − 1), of which the first is 0.
+private func bisectEigenvalues(_ diagonal: [Double], _ offDiagonal: [Double]) -> [Double] {
   let n = diagonal.count
-  // e_i beside d_i and d_(i+1).
-  offDiagonal.removeFirst()
-  offDiagonal.append(0)
-  for l in 0..<n {
-    var sweeps = 0
-    while true {
-      // The block from l to m, after which the entry beside the diagonal is negligible.
-      let m =
-        (l..<n - 1).first { i in
-          let magnitude = abs(diagonal[i]) + abs(diagonal[i + 1])
-          return magnitude + abs(offDiagonal[i]) == magnitude
-        } ?? n - 1
-      if m == l { break }
-      sweeps += 1
-      precondition(sweeps <= 50, "QL iterations converge in two or three sweeps an eigenvalue")
+  let radii = (0..<n).map { abs(offDiagonal[$0]) + ($0 + 1 < n ? abs(offDiagonal[$0 + 1]) : 0) }
+  let lowest = (0..<n).map { diagonal[$0] - radii[$0] }.min() ?? 0
+  let highest = (0..<n).map { diagonal[$0] + radii[$0] }.max() ?? 0
+  let squares = offDiagonal.map { $0 * $0 }
+  let resolution = Double.ulpOfOne * max(abs(lowest), abs(highest), .leastNormalMagnitude)
 
-      // Wilkinson's shift, then a chase of rotations from m up to l.
-      let half = (diagonal[l + 1] - diagonal[l]) / (2 * offDiagonal[l])
-      let root = (half * half + 1).squareRoot()
-      var g = diagonal[m] - diagonal[l] + offDiagonal[l] / (half + (half < 0 ? -root : root))
-      var (sine, cosine, shift) = (1.0, 1.0, 0.0)
-      var isSplit = false
-      for i in stride(from: m - 1, through: l, by: -1) {
-        let f = sine * offDiagonal[i]
-        let b = cosine * offDiagonal[i]
-        let r = (f * f + g * g).squareRoot()
-        offDiagonal[i + 1] = r
-        if r == 0 {
-          diagonal[i + 1] -= shift
-          isSplit = true
-          break
-        }
-        sine = f / r
-        cosine = g / r
-        g = diagonal[i + 1] - shift
-        let change = (diagonal[i] - g) * sine + 2 * cosine * b
-        shift = sine * change
-        diagonal[i + 1] = g + shift
-        g = cosine * change - b
-      }
-      if !isSplit {
-        diagonal[l] -= shift
-        offDiagonal[l] = g
-      }
-      offDiagonal[m] = 0
+  /// How many eigenvalues are below x: the negative pivots of the elimination of A − x (Sturm's sequence).
+  func countBelow(_ x: Double) -> Int {
+    var (count, pivot) = (0, 1.0)
+    for i in 0..<n {
+      pivot = diagonal[i] - x - squares[i] / pivot
+      if abs(pivot) < resolution { pivot = -resolution }
+      if pivot < 0 { count += 1 }
     }
+    return count
+  }
+
+  var floor = lowest
+  return (0..<n).map { index in
+    var (low, high) = (floor, highest + resolution)
+    while high - low > resolution {
+      let middle = low + (high - low) / 2
+      if middle == low || middle == high { break }
+      if countBelow(middle) > index { high = middle } else { low = middle }
+    }
+    floor = low
+    return low + (high - low) / 2
   }
 }

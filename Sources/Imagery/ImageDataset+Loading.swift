@@ -2,6 +2,22 @@ import Files
 import Foundation
 
 extension ImageDataset {
+  /// Both splits of a data set.
+  ///
+  /// - Throws: as `load`, and `.malformed` if their images differ in size.
+  public static func loadBoth(_ name: String) throws(FileError) -> (train: ImageDataset, test: ImageDataset) {
+    let (train, test) = (try load(name, split: .train), try load(name, split: .test))
+    guard (train.height, train.width, train.channels) == (test.height, test.width, test.channels) else {
+      throw FileError(
+        .malformed, name,
+        "has training images of \(train.height)×\(train.width)×\(train.channels) and test images of "
+          + "\(test.height)×\(test.width)×\(test.channels)", remedy: "give both splits one size")
+    }
+    return (train, test)
+  }
+}
+
+extension ImageDataset {
   /// The data sets that `make datasets` downloads.
   public static let downloadable = ["mnist", "fashion-mnist"]
 

@@ -50,8 +50,10 @@ package struct Convolution3x3: Sendable {
     self.input = input
     self.output = (stride == 1 ? input : input.halved).with(channels: outputChannels)
     self.stride = stride
-    // Narrow layers spend their time in the transforms, and images of less than a tile waste it.
-    let pays = stride == 1 && min(input.channels, outputChannels) >= 8 && input.pixels >= 16
+    // The transforms take whole vectors of channels, and images of less than a tile would waste them.
+    let pays =
+      stride == 1 && input.channels % laneCount == 0 && outputChannels % laneCount == 0
+      && input.pixels >= 16
     winograd = pays ? WinogradConvolution(shape: input, outputChannels: outputChannels) : nil
     winogradInputGradient =
       pays ? WinogradConvolution(shape: output, outputChannels: input.channels) : nil

@@ -9,6 +9,12 @@ typealias Bits = Lanes.MaskStorage
 
 let laneCount = Lanes.scalarCount
 
+extension Lanes {
+  /// self + a·b, fused.
+  @inline(__always)
+  func addingProduct(_ a: Lanes, _ b: Lanes) -> Lanes { inkflow_adding_product(self, a, b) }
+}
+
 /// The instruction set this build was made for, as recorded in checkpoints ("x86_64 avx512").
 package var buildFlavour: String { String(cString: inkflow_build_flavour()) }
 

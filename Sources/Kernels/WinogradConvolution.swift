@@ -4,7 +4,7 @@
 /// The three passes share the transforms. With V = BᵀdB, U = GgGᵀ and M = U·V: dM = A dY Aᵀ, dU = Σ_tiles Vᵀ·dM,
 /// dg = Gᵀ dU G; the input gradient is the same convolution with flipped, transposed weights.
 ///
-/// Each tile's numbers depend on its own patch alone, so an image's don't depend on its neighbours.
+/// Channels are multiples of the vector's lanes. Each tile's numbers depend on its own patch alone, so an image's don't depend on its neighbours.
 struct WinogradConvolution: Sendable {
   let shape: ImageShape
   let outputChannels: Int
@@ -39,9 +39,9 @@ struct WinogradConvolution: Sendable {
   /// - Parameters: g: [3, 3, in, out]; u: [36, in, out].
   func transformWeights(_ g: Source, into u: Destination) {
     let pitch = inputChannels * outputChannels
-    forEachVector(pitch) { i, lanes in
+    for i in stride(from: 0, to: pitch, by: laneCount) {
       Winograd.transformWeights(
-        g + i, pitch: pitch, flipped: false, lanes: lanes, into: u + i, pointPitch: pitch)
+        g + i, pitch: pitch, into: u + i, pointPitch: pitch)
     }
   }
 
@@ -51,21 +51,11 @@ struct WinogradConvolution: Sendable {
   /// - Parameters: g: [3, 3, out, in], in this convolution's terms; u: [36, in, out].
   func transformFlippedWeights(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: Winograd.points * laneCount) { buffer in
-      guard let row = buffer.baseAddress else { return }
-      for output in 0..<o {
-        forEachVector(c) { input, lanes in
-          Winograd.transformWeights(
-            g + output * c + input, pitch: c * o, flipped: true, lanes: lanes, into: row,
-            pointPitch: laneCount)
-          for point in 0..<Winograd.points {
-            for lane in 0..<lanes {
-              u[(point * c + input + lane) * o + output] = row[point * laneCount + lane]
-            }
-          }
-        }
-      }
-    }
+    // The transposed weights pass through the last nine points' places: each vector's taps are read from
+    // there before its own 36 points are written.
+    let transposed = u + (Winograd.points - 9) * c * o
+    for tap in 0..<9 { transpose(g + tap * c * o, rows: o, columns: c, into: transposed + (8 - tap) * c * o) }
+    transformWeights(transposed, into: u)
   }
 
   // MARK: Passes
@@ -120,8 +110,8 @@ struct WinogradConvolution: Sendable {
       }
     }
     let pitch = c * o
-    forEachVector(pitch) { i, lanes in
-      Winograd.addWeightGradient(du + i, pointPitch: pitch, lanes: lanes, into: dw + i, pitch: pitch)
+    for i in stride(from: 0, to: pitch, by: laneCount) {
+      Winograd.addWeightGradient(du + i, pointPitch: pitch, into: dw + i, pitch: pitch)
     }
   }
 
@@ -147,9 +137,9 @@ struct WinogradConvolution: Sendable {
       let (image, row, column) = position(of: tile)
       let patch = x + image * padded.count + 4 * (row * padded.width + column) * c
       let destination = v + (tile - tiles.lowerBound) * c
-      forEachVector(c) { i, lanes in
+      for i in stride(from: 0, to: c, by: laneCount) {
         Winograd.transformInput(
-          patch + i, rowPitch: padded.width * c, columnPitch: c, lanes: lanes, into: destination + i,
+          patch + i, rowPitch: padded.width * c, columnPitch: c, into: destination + i,
           pitch: block * c)
       }
     }
@@ -165,9 +155,9 @@ struct WinogradConvolution: Sendable {
       let (image, row, column) = position(of: tile)
       let first = dy + image * padded.count + ((4 * row + 1) * padded.width + 4 * column + 1) * o
       let destination = m + (tile - tiles.lowerBound) * o
-      forEachVector(o) { i, lanes in
+      for i in stride(from: 0, to: o, by: laneCount) {
         Winograd.transformOutputGradient(
-          first + i, rowPitch: padded.width * o, columnPitch: o, lanes: lanes, into: destination + i,
+          first + i, rowPitch: padded.width * o, columnPitch: o, into: destination + i,
           pitch: block * o)
       }
     }
@@ -180,24 +170,26 @@ struct WinogradConvolution: Sendable {
     let o = outputChannels
     let height = min(4, shape.height - 4 * row)
     let width = min(4, shape.width - 4 * column)
-    let first = y + 4 * (row * shape.width + column) * o
-    forEachVector(o) { i, lanes in
-      let values = Winograd.transformOutput(m + i, pitch: pitch, lanes: lanes)
-      let bias = bias?.lanes(at: i, count: lanes) ?? Lanes(repeating: 0)
-      for k in 0..<height {
-        let line = first + k * shape.width * o + i
-        let (a, b, c, d) = values[k]
-        @inline(__always)
-        func write(_ value: Lanes, _ l: Int) {
-          let sum = value + bias
-          line.store(
-            accumulates ? line.lanes(at: l * o, count: lanes) + sum : sum, at: l * o, count: lanes)
-        }
-        write(a, 0)
-        if width > 1 { write(b, 1) }
-        if width > 2 { write(c, 2) }
-        if width > 3 { write(d, 3) }
+    for i in stride(from: 0, to: o, by: laneCount) {
+      let (first, second, third, fourth) = Winograd.transformOutput(m + i, pitch: pitch)
+      let bias = bias?.lanes(at: i) ?? Lanes(repeating: 0)
+      let line = y + (4 * row * shape.width + 4 * column) * o + i
+      @inline(__always)
+      func write(_ value: Lanes, _ k: Int, _ l: Int) {
+        let at = (k * shape.width + l) * o
+        line.store(accumulates ? line.lanes(at: at) + (value + bias) : value + bias, at: at)
       }
+      @inline(__always)
+      func write(_ values: Winograd.Four, column l: Int) {
+        write(values.0, 0, l)
+        if height > 1 { write(values.1, 1, l) }
+        if height > 2 { write(values.2, 2, l) }
+        if height > 3 { write(values.3, 3, l) }
+      }
+      write(first, column: 0)
+      if width > 1 { write(second, column: 1) }
+      if width > 2 { write(third, column: 2) }
+      if width > 3 { write(fourth, column: 3) }
     }
   }
 }

@@ -79,158 +79,121 @@ enum Winograd {
   /// Bᵀ d B for the patch whose rows are `rowPitch` and columns `columnPitch` floats apart.
   @inline(__always)
   static func transformInput(
-    _ d: Source, rowPitch: Int, columnPitch: Int, lanes: Int, into destination: Destination, pitch: Int
+    _ d: Source, rowPitch: Int, columnPitch: Int, into destination: Destination, pitch: Int
   ) {
-    // Rows first: six results a row, kept until all rows are there.
-    var rows = InlineArray<6, Six>(repeating: zeros)
-    for i in 0..<6 {
-      let row = d + i * rowPitch
-      rows[unchecked: i] = input(
-        (
-          row.lanes(at: 0, count: lanes), row.lanes(at: columnPitch, count: lanes),
-          row.lanes(at: 2 * columnPitch, count: lanes), row.lanes(at: 3 * columnPitch, count: lanes),
-          row.lanes(at: 4 * columnPitch, count: lanes), row.lanes(at: 5 * columnPitch, count: lanes)
-        ))
-    }
     @inline(__always)
-    func column(_ j: Int, _ select: (Six) -> Lanes) {
-      let v = input(
+    func row(_ i: Int) -> Six {
+      let row = d + i * rowPitch
+      return input(
         (
-          select(rows[unchecked: 0]), select(rows[unchecked: 1]), select(rows[unchecked: 2]),
-          select(rows[unchecked: 3]), select(rows[unchecked: 4]), select(rows[unchecked: 5])
+          row.lanes(at: 0), row.lanes(at: columnPitch), row.lanes(at: 2 * columnPitch),
+          row.lanes(at: 3 * columnPitch), row.lanes(at: 4 * columnPitch), row.lanes(at: 5 * columnPitch)
         ))
-      store(v, at: j, lanes: lanes, into: destination, pitch: pitch)
     }
-    column(0) { $0.0 }
-    column(1) { $0.1 }
-    column(2) { $0.2 }
-    column(3) { $0.3 }
-    column(4) { $0.4 }
-    column(5) { $0.5 }
+    let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
+    store(input((a.0, b.0, c.0, d.0, e.0, f.0)), at: 0, into: destination, pitch: pitch)
+    store(input((a.1, b.1, c.1, d.1, e.1, f.1)), at: 1, into: destination, pitch: pitch)
+    store(input((a.2, b.2, c.2, d.2, e.2, f.2)), at: 2, into: destination, pitch: pitch)
+    store(input((a.3, b.3, c.3, d.3, e.3, f.3)), at: 3, into: destination, pitch: pitch)
+    store(input((a.4, b.4, c.4, d.4, e.4, f.4)), at: 4, into: destination, pitch: pitch)
+    store(input((a.5, b.5, c.5, d.5, e.5, f.5)), at: 5, into: destination, pitch: pitch)
   }
 
   /// A y Aᵀ for a 4×4 tile of output gradients.
   @inline(__always)
   static func transformOutputGradient(
-    _ y: Source, rowPitch: Int, columnPitch: Int, lanes: Int, into destination: Destination, pitch: Int
+    _ y: Source, rowPitch: Int, columnPitch: Int, into destination: Destination, pitch: Int
   ) {
-    var rows = InlineArray<4, Six>(repeating: zeros)
-    for i in 0..<4 {
+    @inline(__always)
+    func row(_ i: Int) -> Six {
       let row = y + i * rowPitch
-      rows[unchecked: i] = outputTransposed(
+      return outputTransposed(
         (
-          row.lanes(at: 0, count: lanes), row.lanes(at: columnPitch, count: lanes),
-          row.lanes(at: 2 * columnPitch, count: lanes), row.lanes(at: 3 * columnPitch, count: lanes)
+          row.lanes(at: 0), row.lanes(at: columnPitch), row.lanes(at: 2 * columnPitch),
+          row.lanes(at: 3 * columnPitch)
         ))
     }
-    @inline(__always)
-    func column(_ j: Int, _ select: (Six) -> Lanes) {
-      let m = outputTransposed(
-        (
-          select(rows[unchecked: 0]), select(rows[unchecked: 1]), select(rows[unchecked: 2]),
-          select(rows[unchecked: 3])
-        ))
-      store(m, at: j, lanes: lanes, into: destination, pitch: pitch)
-    }
-    column(0) { $0.0 }
-    column(1) { $0.1 }
-    column(2) { $0.2 }
-    column(3) { $0.3 }
-    column(4) { $0.4 }
-    column(5) { $0.5 }
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3))
+    store(outputTransposed((a.0, b.0, c.0, d.0)), at: 0, into: destination, pitch: pitch)
+    store(outputTransposed((a.1, b.1, c.1, d.1)), at: 1, into: destination, pitch: pitch)
+    store(outputTransposed((a.2, b.2, c.2, d.2)), at: 2, into: destination, pitch: pitch)
+    store(outputTransposed((a.3, b.3, c.3, d.3)), at: 3, into: destination, pitch: pitch)
+    store(outputTransposed((a.4, b.4, c.4, d.4)), at: 4, into: destination, pitch: pitch)
+    store(outputTransposed((a.5, b.5, c.5, d.5)), at: 5, into: destination, pitch: pitch)
   }
 
-  /// Aᵀ m A for the 6×6 products at `m`, `pitch` floats apart: the rows of a 4×4 tile of outputs.
+  /// Aᵀ m A for the 6×6 products at `m`, `pitch` floats apart: the columns of a 4×4 tile of outputs.
   @inline(__always)
-  static func transformOutput(_ m: Source, pitch: Int, lanes: Int) -> InlineArray<4, Four> {
-    var rows = InlineArray<6, Four>(repeating: (zero, zero, zero, zero))
-    for i in 0..<6 {
+  static func transformOutput(_ m: Source, pitch: Int) -> (Four, Four, Four, Four) {
+    @inline(__always)
+    func row(_ i: Int) -> Four {
       let row = m + 6 * i * pitch
-      rows[unchecked: i] = output(
+      return output(
         (
-          row.lanes(at: 0, count: lanes), row.lanes(at: pitch, count: lanes),
-          row.lanes(at: 2 * pitch, count: lanes), row.lanes(at: 3 * pitch, count: lanes),
-          row.lanes(at: 4 * pitch, count: lanes), row.lanes(at: 5 * pitch, count: lanes)
+          row.lanes(at: 0), row.lanes(at: pitch), row.lanes(at: 2 * pitch), row.lanes(at: 3 * pitch),
+          row.lanes(at: 4 * pitch), row.lanes(at: 5 * pitch)
         ))
     }
-    @inline(__always)
-    func column(_ select: (Four) -> Lanes) -> Four {
-      output(
-        (
-          select(rows[unchecked: 0]), select(rows[unchecked: 1]), select(rows[unchecked: 2]),
-          select(rows[unchecked: 3]), select(rows[unchecked: 4]), select(rows[unchecked: 5])
-        ))
-    }
-    let (a, b, c, d) = (column { $0.0 }, column { $0.1 }, column { $0.2 }, column { $0.3 })
-    return [(a.0, b.0, c.0, d.0), (a.1, b.1, c.1, d.1), (a.2, b.2, c.2, d.2), (a.3, b.3, c.3, d.3)]
+    let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
+    return (
+      output((a.0, b.0, c.0, d.0, e.0, f.0)), output((a.1, b.1, c.1, d.1, e.1, f.1)),
+      output((a.2, b.2, c.2, d.2, e.2, f.2)), output((a.3, b.3, c.3, d.3, e.3, f.3))
+    )
   }
 
-  /// G g Gᵀ for 3×3 weights, `pitch` floats apart at `g`, to 36 points `pointPitch` floats apart. With
-  /// `flipped`, the weights are taken in reverse order.
+  /// G g Gᵀ for 3×3 weights, `pitch` floats apart at `g`, to 36 points `pointPitch` floats apart. All taps are
+  /// read before the first point is written.
   @inline(__always)
-  static func transformWeights(
-    _ g: Source, pitch: Int, flipped: Bool, lanes: Int, into destination: Destination, pointPitch: Int
-  ) {
+  static func transformWeights(_ g: Source, pitch: Int, into destination: Destination, pointPitch: Int) {
     @inline(__always)
-    func tap(_ k: Int, _ l: Int) -> Lanes {
-      let index = 3 * k + l
-      return g.lanes(at: (flipped ? 8 - index : index) * pitch, count: lanes)
-    }
+    func tap(_ k: Int, _ l: Int) -> Lanes { g.lanes(at: (3 * k + l) * pitch) }
     let row0 = weights((tap(0, 0), tap(0, 1), tap(0, 2)))
     let row1 = weights((tap(1, 0), tap(1, 1), tap(1, 2)))
     let row2 = weights((tap(2, 0), tap(2, 1), tap(2, 2)))
-    store(weights((row0.0, row1.0, row2.0)), at: 0, lanes: lanes, into: destination, pitch: pointPitch)
-    store(weights((row0.1, row1.1, row2.1)), at: 1, lanes: lanes, into: destination, pitch: pointPitch)
-    store(weights((row0.2, row1.2, row2.2)), at: 2, lanes: lanes, into: destination, pitch: pointPitch)
-    store(weights((row0.3, row1.3, row2.3)), at: 3, lanes: lanes, into: destination, pitch: pointPitch)
-    store(weights((row0.4, row1.4, row2.4)), at: 4, lanes: lanes, into: destination, pitch: pointPitch)
-    store(weights((row0.5, row1.5, row2.5)), at: 5, lanes: lanes, into: destination, pitch: pointPitch)
+    store(weights((row0.0, row1.0, row2.0)), at: 0, into: destination, pitch: pointPitch)
+    store(weights((row0.1, row1.1, row2.1)), at: 1, into: destination, pitch: pointPitch)
+    store(weights((row0.2, row1.2, row2.2)), at: 2, into: destination, pitch: pointPitch)
+    store(weights((row0.3, row1.3, row2.3)), at: 3, into: destination, pitch: pointPitch)
+    store(weights((row0.4, row1.4, row2.4)), at: 4, into: destination, pitch: pointPitch)
+    store(weights((row0.5, row1.5, row2.5)), at: 5, into: destination, pitch: pointPitch)
   }
 
   /// g += Gᵀ u G.
   @inline(__always)
   static func addWeightGradient(
-    _ u: Source, pointPitch: Int, lanes: Int, into g: Destination, pitch: Int
+    _ u: Source, pointPitch: Int, into g: Destination, pitch: Int
   ) {
-    var rows = InlineArray<6, Three>(repeating: (zero, zero, zero))
-    for i in 0..<6 {
-      let row = u + 6 * i * pointPitch
-      rows[unchecked: i] = weightsTransposed(
-        (
-          row.lanes(at: 0, count: lanes), row.lanes(at: pointPitch, count: lanes),
-          row.lanes(at: 2 * pointPitch, count: lanes), row.lanes(at: 3 * pointPitch, count: lanes),
-          row.lanes(at: 4 * pointPitch, count: lanes), row.lanes(at: 5 * pointPitch, count: lanes)
-        ))
-    }
     @inline(__always)
-    func column(_ l: Int, _ select: (Three) -> Lanes) {
-      let w = weightsTransposed(
+    func row(_ i: Int) -> Three {
+      let row = u + 6 * i * pointPitch
+      return weightsTransposed(
         (
-          select(rows[unchecked: 0]), select(rows[unchecked: 1]), select(rows[unchecked: 2]),
-          select(rows[unchecked: 3]), select(rows[unchecked: 4]), select(rows[unchecked: 5])
+          row.lanes(at: 0), row.lanes(at: pointPitch), row.lanes(at: 2 * pointPitch),
+          row.lanes(at: 3 * pointPitch), row.lanes(at: 4 * pointPitch), row.lanes(at: 5 * pointPitch)
         ))
-      g.store(g.lanes(at: l * pitch, count: lanes) + w.0, at: l * pitch, count: lanes)
-      g.store(g.lanes(at: (3 + l) * pitch, count: lanes) + w.1, at: (3 + l) * pitch, count: lanes)
-      g.store(g.lanes(at: (6 + l) * pitch, count: lanes) + w.2, at: (6 + l) * pitch, count: lanes)
     }
-    column(0) { $0.0 }
-    column(1) { $0.1 }
-    column(2) { $0.2 }
+    let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
+    @inline(__always)
+    func add(_ column: Three, _ l: Int) {
+      g.store(g.lanes(at: l * pitch) + column.0, at: l * pitch)
+      g.store(g.lanes(at: (3 + l) * pitch) + column.1, at: (3 + l) * pitch)
+      g.store(g.lanes(at: (6 + l) * pitch) + column.2, at: (6 + l) * pitch)
+    }
+    add(weightsTransposed((a.0, b.0, c.0, d.0, e.0, f.0)), 0)
+    add(weightsTransposed((a.1, b.1, c.1, d.1, e.1, f.1)), 1)
+    add(weightsTransposed((a.2, b.2, c.2, d.2, e.2, f.2)), 2)
   }
-
-  private static var zero: Lanes { Lanes(repeating: 0) }
-  private static var zeros: Six { (zero, zero, zero, zero, zero, zero) }
 
   /// Column `j` of a 6×6 tile: points j, 6 + j, ….
   @inline(__always)
   private static func store(
-    _ column: Six, at j: Int, lanes: Int, into destination: Destination, pitch: Int
+    _ column: Six, at j: Int, into destination: Destination, pitch: Int
   ) {
-    destination.store(column.0, at: j * pitch, count: lanes)
-    destination.store(column.1, at: (6 + j) * pitch, count: lanes)
-    destination.store(column.2, at: (12 + j) * pitch, count: lanes)
-    destination.store(column.3, at: (18 + j) * pitch, count: lanes)
-    destination.store(column.4, at: (24 + j) * pitch, count: lanes)
-    destination.store(column.5, at: (30 + j) * pitch, count: lanes)
+    destination.store(column.0, at: j * pitch)
+    destination.store(column.1, at: (6 + j) * pitch)
+    destination.store(column.2, at: (12 + j) * pitch)
+    destination.store(column.3, at: (18 + j) * pitch)
+    destination.store(column.4, at: (24 + j) * pitch)
+    destination.store(column.5, at: (30 + j) * pitch)
   }
 }

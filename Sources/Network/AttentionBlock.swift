@@ -10,8 +10,8 @@ struct AttentionBlock: Sendable {
   private let attention: Attention
   private let (toQuery, toKey, toValue, toOutput):
     (
-    LinearParameters, LinearParameters, LinearParameters, LinearParameters
-  )
+      LinearParameters, LinearParameters, LinearParameters, LinearParameters
+    )
   private let statistics: Slice
   private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
   /// The attention's weights, [capacity, heads, tokens, tokens].

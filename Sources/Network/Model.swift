@@ -70,13 +70,7 @@ public struct Model: Sendable {
   /// Writes a directory that `UNet2DModel.from_pretrained` opens. It is made if it is missing; each of its two
   /// files is replaced whole.
   public func write(to directory: String) throws(FileError) {
-    do {
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    } catch {
-      throw FileError(
-        .cannotCreate, directory, "can't be created: \(error.localizedDescription)",
-        remedy: "name a directory in a place that is writable")
-    }
+    try createDirectory(directory)
     try SafetensorsFile.write(
       unet.tensors(of: parameters), metadata: ["format": "pt"],
       to: (directory as NSString).appendingPathComponent(Self.weightsName))

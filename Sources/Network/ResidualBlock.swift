@@ -54,7 +54,9 @@ struct ResidualBlock: Sendable {
       into: activations.mutable(time))
     addToRows(parameters[first.bias], into: activations.mutable(time))
     first.forward(input, bias: activations[time], into: hidden, pass)
-    let (x, y) = (input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count])
+    let (x, y) = (
+      input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count]
+    )
     if let shortcut {
       linear(
         activations[x], rows: pass.count * input.shape.pixels, weights: parameters[shortcut.weight],
@@ -70,7 +72,9 @@ struct ResidualBlock: Sendable {
     let (activations, gradients, parameterGradients) = (
       pass.activations, pass.gradients, pass.parameterGradients
     )
-    let (x, y) = (input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count])
+    let (x, y) = (
+      input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count]
+    )
     addColumnSums(gradients[y], into: parameterGradients.mutable(second.bias))
     second.backward(hidden, output, accumulates: false, pass)
     let time = time[0..<pass.count * outputChannels]

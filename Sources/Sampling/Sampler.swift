@@ -15,12 +15,16 @@ public final class Sampler {
   /// Images that are under way together where they don't depend on each other.
   private static let chunkSize = 64
 
-  public init(model: Model, threads: Int) {
+  public convenience init(model: Model, threads: Int) {
+    self.init(model: model, pool: WorkerPool(threadCount: threads))
+  }
+
+  package init(model: Model, pool: WorkerPool) {
     self.model = model
-    pool = WorkerPool(threadCount: threads)
+    self.pool = pool
     prepared = Arena(count: model.unet.plan.forwardWeights.count)
     model.unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
-    workspaces = (0..<threads).map { _ in Workspace(model.unet.plan, forTraining: false) }
+    workspaces = (0..<pool.threadCount).map { _ in Workspace(model.unet.plan, forTraining: false) }
   }
 
   public struct Samples: Sendable {
@@ -64,6 +68,20 @@ public final class Sampler {
       progress(first - numbers.lowerBound)
     }
     return samples
+  }
+
+  /// One evaluation of the network at `count` images of noise: what a solver does many times.
+  package func evaluate(count: Int, time: Double) {
+    let dimension = model.unet.configuration.dimension
+    let field = NetworkField(
+      model: model, prepared: prepared, pool: pool, workspaces: workspaces, capacity: count,
+      labels: model.unet.configuration.classCount.map { _ in Array(repeating: 0, count: count) })
+    let states = [Double](repeating: 0.5, count: count * dimension)
+    var velocities = states
+    var span = velocities.mutableSpan
+    field.evaluate(
+      states.span, times: Array(repeating: time, count: count).span, samples: Array(0..<count).span,
+      into: &span)
   }
 
   /// x₀ of a sample.

@@ -5,9 +5,9 @@ import Kernels
 /// The training examples of one step, or of a held-out evaluation: which images, and which random numbers go
 /// with them. Every number is named by (seed, purpose, step, index), so a batch can be drawn by any number of
 /// threads, and drawn again.
-struct Batch: Sendable {
+package struct Batch: Sendable {
   /// What the random numbers are for.
-  enum Draws: Sendable {
+  package enum Draws: Sendable {
     case training(step: Int)
     /// The same noise and times at every evaluation.
     case heldOut
@@ -21,7 +21,26 @@ struct Batch: Sendable {
   let times: TrainingSettings.TimeDraws
   let dequantize: Bool
 
+  package init(
+    dataset: ImageDataset, images: ArraySlice<UInt32>, seed: UInt64, draws: Draws,
+    times: TrainingSettings.TimeDraws, dequantize: Bool
+  ) {
+    self.dataset = dataset
+    self.images = images
+    self.seed = seed
+    self.draws = draws
+    self.times = times
+    self.dequantize = dequantize
+  }
+
   var count: Int { images.count }
+
+  /// Its first examples, at most `count`. (Their times are those of a batch of that size.)
+  func first(_ count: Int) -> Batch {
+    Batch(
+      dataset: dataset, images: images.prefix(count), seed: seed, draws: draws, times: times,
+      dequantize: dequantize)
+  }
 
   /// Draws x₀ and x₁ of example `index` and returns its time t.
   func draw(

@@ -35,7 +35,7 @@ public struct Checkpoint {
 
   /// The same for a file already read.
   public init(file: SafetensorsFile) throws(FileError) {
-    guard Self.isCheckpoint(file) else {
+    guard Self.isCheckpoint(file), file.checksum != nil else {
       throw FileError(
         .malformed, file.path, "is a safetensors file, but no checkpoint",
         remedy: "name a RUN, a file of its checkpoints/, or a diffusers directory")
@@ -56,7 +56,7 @@ public struct Checkpoint {
     _ state: TrainingState, of unet: UNet, _ record: RunRecord, to path: String
   ) throws(FileError) {
     let header = Header(
-      step: state.step, build: record.build, dataset: record.dataset, network: record.network,
+      step: state.step, build: RunRecord.currentBuild, dataset: record.dataset, network: record.network,
       settings: record.settings)
     let text: Data
     do {

@@ -7,11 +7,11 @@ import Network
 /// A worker takes whole micro-batches through the network, forward and backward, with no barrier inside.
 /// Gradients are gathered in a fixed number of lanes: lane l adds up micro-batches l, l + 4, … in order, and
 /// the lanes are added in order. So the sums, and all bits after them, don't depend on the number of threads.
-final class LossEngine: Sendable {
+package final class LossEngine: Sendable {
   static let laneCount = 4
 
   let unet: UNet
-  let pool: WorkerPool
+  package let pool: WorkerPool
   private let workers: [Worker]
   private let lanes: [Arena]
   /// The weights as the passes read them.
@@ -29,7 +29,7 @@ final class LossEngine: Sendable {
     let velocity: Arena
   }
 
-  init(unet: UNet, pool: WorkerPool, maximumBatchSize: Int) {
+  package init(unet: UNet, pool: WorkerPool, maximumBatchSize: Int) {
     self.unet = unet
     self.pool = pool
     let size = unet.microBatchSize * unet.configuration.dimension
@@ -46,15 +46,15 @@ final class LossEngine: Sendable {
   }
 
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
-  var gradient: Arena { lanes[0] }
+  package var gradient: Arena { lanes[0] }
 
   /// To be called whenever the parameters have changed.
-  func parametersChanged(_ parameters: Arena) {
+  package func parametersChanged(_ parameters: Arena) {
     unet.plan.prepare(parameters, forward: forwardWeights, backward: backwardWeights, pool: pool)
   }
 
   /// The batch's mean loss; its gradient is left in `gradient`.
-  func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
+  package func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
     pool.run(Self.laneCount) { [self] index, worker in
       let lane = lanes[index]
       fill(lane.mutable(lane.all), with: 0)

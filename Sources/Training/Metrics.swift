@@ -71,5 +71,16 @@ final class MetricsLog {
     }
   }
 
+  /// Makes the lines durable, so that no checkpoint outlives the metrics before it.
+  func synchronize() throws(FileError) {
+    do {
+      try handle.synchronize()
+    } catch {
+      throw FileError(
+        .inputOutput, path, "can't be synced to disk: \(error.localizedDescription)",
+        remedy: "check the disk, then go on with --resume")
+    }
+  }
+
   deinit { try? handle.close() }
 }

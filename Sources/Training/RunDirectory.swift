@@ -18,16 +18,9 @@ public struct RunDirectory: Sendable {
   /// Whether a run was begun here.
   public var exists: Bool { FileManager.default.fileExists(atPath: recordPath) }
 
+  /// Makes the directories, where they are missing.
   public func create() throws(FileError) {
-    for directory in [path, samplesPath, checkpointsPath] {
-      do {
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-      } catch {
-        throw FileError(
-          .cannotCreate, directory, "can't be created: \(error.localizedDescription)",
-          remedy: "pass --output with a directory in a place that is writable")
-      }
-    }
+    for directory in [path, samplesPath, checkpointsPath] { try createDirectory(directory) }
   }
 
   public func readRecord() throws(FileError) -> RunRecord { try RunRecord(path: recordPath) }
@@ -82,9 +75,9 @@ public struct RunDirectory: Sendable {
       remedy: "name a run that has one, or begin a new run with 'inkflow train'")
   }
 
-  /// Deletes all but the newest `keep` checkpoints. Touches only files of a checkpoint's name.
-  func rotateCheckpoints(keep: Int) throws(FileError) {
-    for step in checkpointSteps().dropFirst(keep) {
+  /// Deletes all but the newest `keep` checkpoints up to `last`. Touches only files of a checkpoint's name.
+  func rotateCheckpoints(keep: Int, upTo last: Int) throws(FileError) {
+    for step in checkpointSteps().filter({ $0 <= last }).dropFirst(keep) {
       let path = checkpointPath(step: step)
       guard unlink(path) == 0 else {
         throw FileError(

@@ -1,4 +1,5 @@
 import Files
+import Flow
 import Foundation
 import Imagery
 import Kernels
@@ -22,6 +23,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
   public var lossScale: LossScale
 
   public struct DatasetRecord: Codable, Equatable, Sendable {
+    /// Of a set that comes with Inkflow; "own data" for others, whose directory's name is no part of a run.
     public var name: String
     public var trainCount: Int
     public var testCount: Int
@@ -32,8 +34,9 @@ public struct RunRecord: Codable, Equatable, Sendable {
     public var trainChecksum: UInt32
     public var testChecksum: UInt32
 
-    public init(name: String, train: ImageDataset, test: ImageDataset) {
-      self.name = name
+    public init(train: ImageDataset, test: ImageDataset) {
+      let known = ImageDataset.downloadable + [SyntheticStrokes.name]
+      name = known.contains(train.name) ? train.name : "own data"
       trainCount = train.count
       testCount = test.count
       height = train.height
@@ -75,10 +78,23 @@ public struct RunRecord: Codable, Equatable, Sendable {
     /// Of the best affine field; nil where the images are too large for their covariance.
     public var affineField: Double?
 
-    public init(zeroField: Double, meanField: Double, affineField: Double?) {
-      self.zeroField = zeroField
-      self.meanField = meanField
-      self.affineField = affineField
+    /// From the training images; the affine field's from at most 10,000 of at most 1024 numbers, which takes a
+    /// second or two.
+    public init(_ dataset: ImageDataset) {
+      let dimension = dataset.imageSize
+      var moments = PixelMoments(dimension: dimension)
+      var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
+      var image = [Float](repeating: 0, count: dimension)
+      for index in 0..<dataset.count {
+        var span = image.mutableSpan
+        Pixels.normalize(
+          dataset.pixels.span.extracting(index * dimension..<(index + 1) * dimension), into: &span)
+        moments.add(image.span)
+        if index < 10_000 { covariance?.add(image.span) }
+      }
+      zeroField = moments.zeroFieldLoss
+      meanField = moments.meanFieldLoss
+      affineField = covariance?.affineFieldLoss()
     }
   }
 
@@ -91,6 +107,9 @@ public struct RunRecord: Codable, Equatable, Sendable {
     let bytes = try readFile(path)
     do {
       self = try Self.decoder().decode(RunRecord.self, from: Data(bytes))
+      try settings.validate()
+    } catch let error as ConfigurationError {
+      throw FileError(.malformed, path, "has settings that can't be: \(error)", remedy: "restore the file")
     } catch {
       throw FileError(
         .malformed, path, "is no record of a run: \(decodingProblem(error))",

@@ -36,16 +36,17 @@ public final class Trainer {
   /// Begins a run.
   ///
   /// - Parameters:
-  ///   - steps: how many, given a measurement of seconds per step (`calibrate`); sets `settings.steps`.
-  ///   - initialModel: the weights to start from, else chance.
-  /// - Throws: `FileError` if there is a run already, or the directory can't be written.
+  ///   - record: its data are `train`'s and `test`'s, whose images have one size.
+  ///   - initialModel: the weights to start from, else chance; of the record's network.
+  /// - Throws: `FileError` if there is a run already, or the directory can't be written;
+  ///   `ConfigurationError` if the network can't be.
   public convenience init(
     beginning run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset,
     initialModel: Model? = nil
   ) throws {
     try run.create()
     let lock = try RunDirectory.Lock(run)
-    guard !run.exists else {
+    guard !run.exists && run.checkpointSteps().isEmpty else {
       throw FileError(
         .cannotCreate, run.path, "holds a run already",
         remedy: "go on with it by --resume, or pass --output with another directory")
@@ -63,6 +64,7 @@ public final class Trainer {
   /// Goes on with a run from its newest sound checkpoint.
   ///
   /// - Parameter record: `run.json`, with what may change changed.
+  /// - Throws: `FileError` if there is no sound checkpoint, or it doesn't belong to the record.
   public convenience init(
     resuming run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset
   ) throws {
@@ -81,6 +83,8 @@ public final class Trainer {
     try self.init(run, lock, record, train, test)
     try checkpoint.restore(state, of: unet)
     self.passedOver = passedOver
+    // Out of the way, so that they are never taken for newer than what is to come.
+    for error in passedOver { rename(error.path, error.path + ".damaged") }
   }
 
   private init(
@@ -95,7 +99,8 @@ public final class Trainer {
     unet = try UNet(record.network)
     state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(
-      unet: unet, pool: WorkerPool(threadCount: record.execution.threads),
+      // More threads than lanes would have nothing to do.
+      unet: unet, pool: WorkerPool(threadCount: min(record.execution.threads, LossEngine.laneCount)),
       maximumBatchSize: max(record.settings.batchSize, Self.heldOutCount))
   }
 
@@ -119,12 +124,20 @@ public final class Trainer {
     _ = measure()
     var times: [Double] = []
     repeat { times.append(measure()) } while times.count < 3 || times.reduce(0, +) < 3
-    let median = times.sorted()[times.count / 2]
-    // What comes on top of the steps' gradients: the optimiser, checkpoints, held-out images and sheets.
-    let steps = Int(minutes * 60 / (median * 1.05))
+    let step = 1.03 * times.sorted()[times.count / 2]  // with the optimiser and checkpoints
+    let epochStart = ContinuousClock.now
+    _ = heldOutLoss()
+    let epoch = 1.5 * seconds(since: epochStart)  // with the sheet of samples
+    let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
     record.settings.steps = state.step + max(1, steps)
-    if state.step == 0 { record.settings.warmupSteps = min(record.settings.warmupSteps, steps / 10) }
+    if state.step == 0 {
+      record.settings.warmupSteps =
+        TrainingSettings(recipe: record.recipe, steps: record.settings.steps).warmupSteps
+    }
   }
+
+  /// The threads, for sampling between epochs.
+  package var pool: WorkerPool { engine.pool }
 
   /// Trains up to the last step.
   ///
@@ -136,10 +149,12 @@ public final class Trainer {
     shouldStop: () -> Bool = { false }, onEvent handle: (Event) throws -> Void
   ) throws -> Outcome {
     let settings = record.settings
-    try run.write(record)
-    let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
     let start = ContinuousClock.now
     engine.parametersChanged(state.parameters)
+    // A run can be resumed from the moment it exists.
+    if run.checkpointSteps().isEmpty { _ = try saveCheckpoint() }
+    try run.write(record)
+    let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
     while state.step < settings.steps {
       let stepStart = ContinuousClock.now
       let loss = engine.lossAndGradient(batch(afterSteps: state.step), parameters: state.parameters)
@@ -158,24 +173,42 @@ public final class Trainer {
         samplesSeen: state.step * settings.batchSize, loss: loss, gradientNorm: norm, learningRate: rate,
         imagesPerSecond: Double(settings.batchSize) / seconds(since: stepStart),
         seconds: log.secondsBefore + seconds(since: start))
-      if endsEpoch { metrics.heldOutLoss = heldOutLoss() }
+      if endsEpoch {
+        let heldOut = heldOutLoss()
+        guard heldOut.isFinite else {
+          throw TrainingError.diverged(step: state.step, loss: heldOut, gradientNorm: norm)
+        }
+        metrics.heldOutLoss = heldOut
+      }
       try log.append(metrics)
       try handle(.step(metrics))
-      let stops = shouldStop()
+      let stops = state.step < settings.steps && shouldStop()
       if state.step % record.execution.checkpointEvery == 0 || state.step == settings.steps || stops {
+        try log.synchronize()
         try handle(.checkpoint(path: try saveCheckpoint()))
       }
       if endsEpoch { try handle(.epoch(metrics)) }
       if stops { return .interrupted }
     }
-    try model.write(to: run.modelPath)
+    try writeModel()
     return .finished
   }
 
-  private func saveCheckpoint() throws(FileError) -> String {
+  /// Writes `model/`.
+  public func writeModel() throws(FileError) { try model.write(to: run.modelPath) }
+
+  /// - Throws: `TrainingError.diverged` for weights that can't go on: the last checkpoint should be a good one.
+  private func saveCheckpoint() throws -> String {
     let path = run.checkpointPath(step: state.step)
+    if state.step < record.settings.steps {
+      let loss = engine.loss(
+        batch(afterSteps: state.step).first(unet.microBatchSize), parameters: state.parameters)
+      guard loss.isFinite else {
+        throw TrainingError.diverged(step: state.step, loss: loss, gradientNorm: .nan)
+      }
+    }
     try Checkpoint.write(state, of: unet, record, to: path)
-    try run.rotateCheckpoints(keep: record.execution.keep)
+    try run.rotateCheckpoints(keep: record.execution.keep, upTo: state.step)
     return path
   }
 
@@ -212,8 +245,8 @@ public enum TrainingError: Error, CustomStringConvertible {
   public var description: String {
     switch self {
     case .diverged(let step, let loss, let gradientNorm):
-      "training diverged at step \(step) (loss \(loss), gradient norm \(gradientNorm)); the last checkpoint is "
-        + "kept: begin a new run with a smaller --learning-rate, or one from that checkpoint with --init"
+      "training diverged at step \(step) (loss \(loss), gradient norm \(gradientNorm)); the run's last checkpoint "
+        + "is kept: begin a new run with a smaller --learning-rate, or one from that checkpoint with --init"
     }
   }
 }

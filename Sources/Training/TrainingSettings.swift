@@ -1,3 +1,5 @@
+import Network
+
 /// Everything that decides which numbers training finds, beside the data and the network. Recorded in
 /// `run.json` and in each checkpoint; two runs with equal settings, data and build end with the same bits.
 public struct TrainingSettings: Codable, Equatable, Sendable {
@@ -62,6 +64,26 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
       schedule = .constant
       averageDecay = nil
     }
+  }
+
+  /// - Throws: `ConfigurationError` naming a setting that can't be.
+  public func validate() throws(ConfigurationError) {
+    func require(_ holds: Bool, _ message: @autoclosure () -> String) throws(ConfigurationError) {
+      if !holds { throw ConfigurationError(message()) }
+    }
+    try require((1...1_000_000_000).contains(steps), "steps must be from 1 to 10⁹, not \(steps)")
+    try require((1...1_000_000_000).contains(batchSize), "batch_size must be 1 or more, not \(batchSize)")
+    try require(
+      learningRate > 0 && learningRate.isFinite, "learning_rate must be positive, not \(learningRate)")
+    try require(
+      betas.count == 2 && betas.allSatisfy { $0 >= 0 && $0 < 1 },
+      "betas must be two numbers from 0 to less than 1, not \(betas)")
+    try require(eps > 0 && eps.isFinite, "eps must be positive, not \(eps)")
+    try require(weightDecay >= 0 && weightDecay.isFinite, "weight_decay must not be negative: \(weightDecay)")
+    try require(gradientClip > 0, "gradient_clip must be positive, not \(gradientClip)")
+    try require(warmupSteps >= 0, "warmup_steps must not be negative: \(warmupSteps)")
+    try require(
+      averageDecay.map { $0 >= 0 && $0 < 1 } ?? true, "average_decay must be from 0 to less than 1")
   }
 
   /// The rate of the step after `step` steps: a linear warm-up, then the schedule.

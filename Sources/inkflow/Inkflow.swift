@@ -21,6 +21,7 @@ struct Inkflow: ParsableCommand {
     version: RunRecord.currentVersion,
     subcommands: [
       TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
+      BenchCommand.self,
     ])
 }
 
@@ -34,7 +35,12 @@ enum Main {
         status: 78)
     }
     do {
-      var command = try Inkflow.parseAsRoot()
+      var command: any ParsableCommand
+      do {
+        command = try Inkflow.parseAsRoot()
+      } catch {
+        Inkflow.exit(withError: error)
+      }
       try command.run()
     } catch let error as FileError {
       exit(with: error.description, status: error.exitStatus)
@@ -44,8 +50,10 @@ enum Main {
       exit(with: error.description, status: 70)
     } catch let error as RunError {
       exit(with: error.message, status: error.status)
-    } catch {
+    } catch let error as CleanExit {
       Inkflow.exit(withError: error)
+    } catch {
+      exit(with: "\(error)", status: 70)
     }
   }
 

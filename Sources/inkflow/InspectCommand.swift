@@ -17,7 +17,12 @@ struct InspectCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let report = try report()
+    let report: Report
+    do {
+      report = try self.report()
+    } catch let error as FileError where error.kind == .malformed && json {
+      report = Report("unknown", [], problem: error.description)
+    }
     print(json ? try report.json() : report.text)
     if let problem = report.problem { throw RunError(message: problem, status: 65) }
   }
@@ -59,15 +64,18 @@ struct InspectCommand: ParsableCommand {
     }
     report.lines += networkLines(record.network)
     var sound: [Int] = []
+    var problems: [String] = []
     for step in run.checkpointSteps() {
       do throws(FileError) {
         _ = try Checkpoint(path: run.checkpointPath(step: step)).model()
         sound.append(step)
       } catch {
-        report.problem = error.description
+        problems.append(error.description)
       }
     }
     report.lines.append(("sound_checkpoints", .numbers(sound.map { Double($0) })))
+    if sound.isEmpty && problems.isEmpty { problems = ["'\(run.checkpointsPath)' holds no checkpoint"] }
+    report.problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
     return report
   }
 
@@ -102,8 +110,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   private func datasetReport() throws -> Report {
-    let train = try ImageDataset.load(path, split: .train)
-    let test = try ImageDataset.load(path, split: .test)
+    let (train, test) = try ImageDataset.loadBoth(path)
     let scale = RunRecord.LossScale(train)
     var report = Report(
       "data set",
@@ -140,7 +147,10 @@ private struct Report {
   /// Why it is not sound.
   var problem: String?
 
-  init(_ kind: String, _ lines: [(String, Value)]) { self.lines = [("kind", .text(kind))] + lines }
+  init(_ kind: String, _ lines: [(String, Value)], problem: String? = nil) {
+    self.lines = [("kind", .text(kind))] + lines
+    self.problem = problem
+  }
 
   var text: String {
     let width = lines.map(\.0.count).max() ?? 0

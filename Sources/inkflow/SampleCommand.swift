@@ -116,7 +116,16 @@ struct SampleCommand: ParsableCommand {
     let start = ContinuousClock.now
     let opened = try OpenedModel(model, averaged: weights.map { $0 == .averaged })
     let configuration = opened.model.unet.configuration
+    guard configuration.inputChannels == configuration.outputChannels,
+      [1, 3].contains(configuration.outputChannels)
+    else {
+      throw ConfigurationError(
+        "'\(opened.path)' maps \(configuration.inputChannels) channels to \(configuration.outputChannels); "
+          + "only models of grey or RGB pictures can be sampled")
+    }
     let labels = try labels(for: configuration)
+    let output = output ?? defaultOutput
+    for path in [output, idx].compactMap({ $0 }) { try requireDirectory(of: path) }
     let sampler = Sampler(
       model: opened.model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     var progress = ProgressLine()
@@ -138,20 +147,30 @@ struct SampleCommand: ParsableCommand {
       pixels: pixels, height: configuration.sampleHeight, width: configuration.sampleWidth,
       channels: configuration.outputChannels,
       columns: min(columns ?? Int(Double(count).squareRoot().rounded(.up)), count))
-    let output = output ?? defaultOutput
+    if let idx { try writeIDX(pixels, configuration, to: idx) }
     try sheet.write(
       to: output,
       text: [
         ("software", "inkflow"), ("checkpoint", opened.path), ("seed", "\(seed)"), ("solver", solverText),
         ("first", "\(first)"),
       ])
-    if let idx { try writeIDX(pixels, configuration, to: idx) }
     let summary = Summary(
       output: output, idx: idx, checkpoint: opened.path,
       weights: opened.model.notes["weights"], count: count, first: first, seed: seed, solver: solverText,
       evaluations: samples.evaluations, accepted: samples.accepted, rejected: samples.rejected,
       solverSeconds: solverSeconds, seconds: (ContinuousClock.now - start) / .seconds(1))
     print(json ? try summary.json() : summary.text)
+  }
+
+  /// A long solve should not end at a directory that isn't there.
+  private func requireDirectory(of path: String) throws(FileError) {
+    let parent = (path as NSString).deletingLastPathComponent
+    let directory = parent.isEmpty ? "." : parent
+    guard FileManager.default.isWritableFile(atPath: directory) else {
+      throw FileError(
+        .cannotCreate, path, "can't be created: no writable directory '\(directory)'",
+        remedy: "make it, or name another file")
+    }
   }
 
   private var defaultOutput: String {

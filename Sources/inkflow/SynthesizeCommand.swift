@@ -24,13 +24,7 @@ struct SynthesizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    do {
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    } catch {
-      throw FileError(
-        .cannotCreate, directory, "can't be created: \(error.localizedDescription)",
-        remedy: "name a directory in a place that is writable")
-    }
+    try createDirectory(directory)
     for (split, prefix, count) in [(ImageDataset.Split.train, "train", count), (.test, "t10k", count / 10)] {
       let data = SyntheticStrokes.make(count: count, seed: seed, split: split)
       let path = (directory as NSString).appendingPathComponent(prefix)

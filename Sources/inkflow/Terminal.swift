@@ -6,7 +6,12 @@ enum Terminal {
   static let isInteractive = isatty(STDERR_FILENO) == 1
 
   static func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    write(text + "\n")
+  }
+
+  /// A terminal that is gone must not end a run.
+  static func write(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
   /// "2 h 05 min", "3 min 20 s", "8 s".
@@ -32,7 +37,7 @@ struct ProgressLine {
     if Terminal.isInteractive {
       let filled = Int((min(max(fraction, 0), 1) * 20).rounded())
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
-      FileHandle.standardError.write(Data("\r\u{1B}[K\(bar) \(text())".utf8))
+      Terminal.write("\r\u{1B}[K\(bar) \(text())")
     } else {
       Terminal.note(text())
     }
@@ -40,7 +45,7 @@ struct ProgressLine {
 
   /// Leaves the line that was rewritten, so that other output can follow.
   func finish() {
-    if Terminal.isInteractive && lastShown != nil { FileHandle.standardError.write(Data("\n".utf8)) }
+    if Terminal.isInteractive && lastShown != nil { Terminal.write("\n") }
   }
 }
 
@@ -49,6 +54,7 @@ enum Interruption {
   fileprivate static let received = Atomic<Int32>(0)
 
   static func catchSignals() {
+    _ = exitStatus  // so that the handler never runs a lazy initialiser
     signal(SIGINT, receive)
     signal(SIGTERM, receive)
     // A parent may have started this process with its signals blocked.

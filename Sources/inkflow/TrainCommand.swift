@@ -1,6 +1,5 @@
 import ArgumentParser
 import Files
-import Flow
 import Foundation
 import Imagery
 import Network
@@ -90,11 +89,9 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     Interruption.catchSignals()
-    let train = try ImageDataset.load(dataset, split: .train)
-    let test = try ImageDataset.load(dataset, split: .test)
-    let name = train.name
-    let run = RunDirectory(output ?? "outputs/\(name)")
-    let data = RunRecord.DatasetRecord(name: name, train: train, test: test)
+    let (train, test) = try ImageDataset.loadBoth(dataset)
+    let run = RunDirectory(output ?? "outputs/\(train.name)")
+    let data = RunRecord.DatasetRecord(train: train, test: test)
     let trainer =
       try resume ? resumed(run, data, train, test) : begun(run, data, train, test)
     if let minutes { trainer.setSteps(minutes: minutes) }
@@ -120,6 +117,11 @@ struct TrainCommand: ParsableCommand {
     _ data: RunRecord.DatasetRecord, _ train: ImageDataset, _ model: Model?
   ) throws -> RunRecord {
     let base = try config.map { try RunRecord(path: $0) }
+    if let base, let recipe, recipe != base.recipe {
+      throw ConfigurationError(
+        "--recipe is \(recipe.rawValue), but --config was made with \(base.recipe.rawValue); leave out one of them"
+      )
+    }
     let recipe = recipe ?? base?.recipe ?? .quick
     var network =
       base?.network
@@ -134,6 +136,9 @@ struct TrainCommand: ParsableCommand {
     network.inputChannels = train.channels
     network.outputChannels = train.channels
     try network.validate()
+    guard network.classCount == nil else {
+      throw ConfigurationError("--config is of a network with classes, which can't be trained yet")
+    }
     if let model, model.unet.configuration != network {
       let ours = network.blockOutputChannels
       let theirs = model.unet.configuration
@@ -144,8 +149,7 @@ struct TrainCommand: ParsableCommand {
       )
     }
     let batch =
-      batchSize ?? (self.recipe == nil ? base?.settings.batchSize : nil)
-      ?? TrainingSettings(recipe: recipe, steps: 1).batchSize
+      batchSize ?? base?.settings.batchSize ?? TrainingSettings(recipe: recipe, steps: 1).batchSize
     guard batch <= train.count else {
       throw ConfigurationError(
         "--batch-size \(batch) is more than the \(train.count) images of '\(data.name)'; pass a smaller one")
@@ -154,21 +158,25 @@ struct TrainCommand: ParsableCommand {
       steps ?? epochs.map { $0 * (train.count / batch) }
       ?? base?.settings.steps ?? recipe.defaultEpochs * (train.count / batch)
     var settings = TrainingSettings(recipe: recipe, steps: count)
-    if let base, self.recipe == nil || self.recipe == base.recipe {
+    if let base {
+      let warmupSteps = count == base.settings.steps ? base.settings.warmupSteps : settings.warmupSteps
       settings = base.settings
       settings.steps = count
+      settings.warmupSteps = warmupSteps
     }
     settings.batchSize = batch
     if let learningRate { settings.learningRate = learningRate }
     if let seed { settings.seed = seed }
     if dequantize { settings.dequantize = true }
+    try settings.validate()
     return RunRecord(
       recipe: recipe, preset: preset ?? (base == nil ? .small : base?.preset), dataset: data,
       network: network, settings: settings,
       initialWeights: model.map { .init(path: self.`init` ?? "", checksum: $0.checksum) },
       execution: .init(
         threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-        checkpointEvery: checkpointEvery ?? 250, keep: keep ?? 3),
+        checkpointEvery: checkpointEvery ?? base?.execution.checkpointEvery ?? 250,
+        keep: keep ?? base?.execution.keep ?? 3),
       lossScale: RunRecord.LossScale(train))
   }
 
@@ -189,14 +197,22 @@ struct TrainCommand: ParsableCommand {
     if let threads { record.execution.threads = threads }
     if let keep { record.execution.keep = keep }
     if let checkpointEvery { record.execution.checkpointEvery = checkpointEvery }
-    if record.build != RunRecord.currentBuild {
+    let (old, new) = (
+      "\(record.version), \(record.build)", "\(RunRecord.currentVersion), \(RunRecord.currentBuild)"
+    )
+    if old != new {
       Terminal.note(
-        "note: the run was begun by a build for \(record.build), this one is for \(RunRecord.currentBuild); "
-          + "from here on its bits differ from those of a run that stayed there")
+        "note: the run was begun by Inkflow \(old), this one is \(new); from here on its bits may differ from "
+          + "those of a run that stayed there")
     }
     let trainer = try Trainer(resuming: run, record: record, train: train, test: test)
     for reason in trainer.passedOver { Terminal.note("passed over: \(reason)") }
     return trainer
+  }
+
+  private func describe(_ data: RunRecord.DatasetRecord) -> String {
+    "'\(data.name)', \(data.height)×\(data.width)×\(data.channels), \(data.trainCount) + \(data.testCount) images "
+      + "with CRC-32 \(data.trainChecksum) and \(data.testChecksum)"
   }
 
   /// What a resumed run may not change, if it is given, must be what it was.
@@ -220,33 +236,11 @@ struct TrainCommand: ParsableCommand {
     try check("config", config, "settings of its own")
     guard data == record.dataset else {
       throw ConfigurationError(
-        "data set '\(data.name)' (\(data.trainCount) images, CRC-32 \(data.trainChecksum)) is not the run's "
-          + "'\(record.dataset.name)' (\(record.dataset.trainCount) images, CRC-32 "
-          + "\(record.dataset.trainChecksum)); name the same data")
+        "'\(dataset)' is not the data that the run was begun with: \(describe(data)), the run's "
+          + "\(describe(record.dataset)); name the same data")
     }
   }
 }
 
 extension Recipe: ExpressibleByArgument {}
 extension UNetConfiguration.Preset: ExpressibleByArgument {}
-
-extension RunRecord.LossScale {
-  /// From the training images; the affine field's from at most 10,000 of at most 1024 numbers, which takes a
-  /// second or two.
-  init(_ dataset: ImageDataset) {
-    let dimension = dataset.imageSize
-    var moments = PixelMoments(dimension: dimension)
-    var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
-    var image = [Float](repeating: 0, count: dimension)
-    for index in 0..<dataset.count {
-      var span = image.mutableSpan
-      Pixels.normalize(
-        dataset.pixels.span.extracting(index * dimension..<(index + 1) * dimension), into: &span)
-      moments.add(image.span)
-      if index < 10_000 { covariance?.add(image.span) }
-    }
-    self.init(
-      zeroField: moments.zeroFieldLoss, meanField: moments.meanFieldLoss,
-      affineField: covariance?.affineFieldLoss())
-  }
-}

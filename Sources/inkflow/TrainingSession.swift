@@ -16,6 +16,7 @@ struct TrainingSession {
     let steps = record.settings.steps
     announce()
     guard firstStep < steps else {
+      try trainer.writeModel()
       print(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
@@ -80,7 +81,7 @@ struct TrainingSession {
   /// 64 samples, always from the same noise, by a solver that is quick rather than exact.
   private func writeSheet(step: Int) throws -> String {
     let model = trainer.model
-    let sampler = Sampler(model: model, threads: record.execution.threads)
+    let sampler = Sampler(model: model, pool: trainer.pool)
     let samples = try sampler.sample(0..<64, seed: 0, solver: .fixed(.midpoint, steps: 8))
     let configuration = model.unet.configuration
     let sheet = ContactSheet.image(

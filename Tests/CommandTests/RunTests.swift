@@ -71,7 +71,7 @@ import Testing
       Command.finish(process)
       #expect(process.terminationReason == .exit && process.terminationStatus == 130)
       let names = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/checkpoints")
-      #expect(names.count == 1)
+      #expect(names.contains { $0 != "step-00000000.safetensors" })
     }
   }
 

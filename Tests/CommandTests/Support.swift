@@ -46,7 +46,7 @@ struct Command {
     let files = ["out", "err"].map { "\(directory)/.\(UUID()).\($0)" }
     defer { for file in files { try? FileManager.default.removeItem(atPath: file) } }
     let handles = try files.map { file in
-      FileManager.default.createFile(atPath: file, contents: nil)
+      _ = FileManager.default.createFile(atPath: file, contents: nil)
       return try #require(FileHandle(forWritingAtPath: file))
     }
     let process = try start(arguments, in: directory, output: handles[0], errors: handles[1])

@@ -49,4 +49,22 @@ import Testing
       #expect(abs(value - expected) < 1e-14 * Double(n * n))
     }
   }
+
+  /// The covariance of fewer samples than pixels has as many eigenvalues besides zero as there are samples, less
+  /// one; all else in it is rounding.
+  @Test(arguments: [(2, 50), (6, 200), (20, 300)])
+  func singular(samples: Int, n: Int) {
+    var random = TestRandom(seed: 12)
+    var covariance = PixelCovariance(dimension: n)
+    for _ in 0..<samples {
+      let sample = random.normals(n).map { Float($0) }
+      covariance.add(sample.span)
+    }
+    let matrix = covariance.matrix
+    let values = symmetricEigenvalues(of: matrix, dimension: n)
+    let trace = (0..<n).reduce(0) { $0 + matrix[$1 * n + $1] }
+    #expect(values.count { $0 > 1e-10 * trace } == samples - 1)
+    #expect(values.allSatisfy { $0 > -1e-12 * trace })
+    #expect(abs(values.reduce(0, +) - trace) < 1e-12 * trace)
+  }
 }

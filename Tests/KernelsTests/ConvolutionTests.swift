@@ -66,7 +66,8 @@ import Testing
     Case(1, 1, 1, 1), Case(1, 1, 3, 5), Case(2, 3, 5, 8), Case(3, 2, 8, 3), Case(5, 7, 12, 17),
     Case(7, 5, 17, 12), Case(7, 7, 16, 33), Case(8, 8, 33, 16), Case(14, 7, 48, 64), Case(3, 14, 64, 96),
     Case(2, 2, 96, 48), Case(7, 7, 96, 64), Case(28, 28, 1, 32), Case(28, 28, 32, 1), Case(8, 28, 32, 32),
-    Case(28, 1, 17, 33), Case(1, 28, 16, 16), Case(28, 28, 32, 32), Case(28, 28, 64, 32), Case(14, 14, 64, 64),
+    Case(28, 1, 17, 33), Case(1, 28, 16, 16), Case(28, 28, 32, 32), Case(28, 28, 64, 32),
+    Case(14, 14, 64, 64),
     Case(14, 14, 128, 64), Case(7, 7, 64, 64), Case(7, 7, 128, 128), Case(4, 5, 8, 9), Case(9, 6, 24, 8),
     Case(2, 2, 1, 1, stride: 2), Case(2, 8, 3, 5, stride: 2),
     Case(8, 2, 5, 12, stride: 2), Case(14, 14, 16, 17, stride: 2), Case(28, 14, 8, 33, stride: 2),
@@ -74,7 +75,8 @@ import Testing
   ]
 
   static let smallCases = [
-    Case(5, 5, 8, 9), Case(4, 7, 17, 8), Case(1, 1, 2, 3), Case(2, 3, 3, 5), Case(5, 4, 2, 1), Case(3, 3, 1, 17), Case(3, 7, 5, 2),
+    Case(5, 5, 8, 9), Case(4, 7, 17, 8), Case(1, 1, 2, 3), Case(2, 3, 3, 5), Case(5, 4, 2, 1),
+    Case(3, 3, 1, 17), Case(3, 7, 5, 2),
     Case(2, 2, 3, 2, stride: 2), Case(4, 6, 2, 3, stride: 2), Case(2, 8, 1, 17, stride: 2),
     Case(8, 4, 5, 1, stride: 2),
   ]

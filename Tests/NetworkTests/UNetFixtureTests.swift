@@ -96,7 +96,8 @@ import Testing
     let parameterGradients = Arena(count: unet.plan.parameters.count)
     unet.backward(
       labels: test.labels,
-      BackwardPass(forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
+      BackwardPass(
+        forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
 
     // A key's bias shifts all scores of a query alike, which softmax doesn't see: its gradient is zero, and
     // both sides hold rounding only.

@@ -18,10 +18,10 @@ func record(
   threads: Int, checkpointEvery: Int = 1000
 ) -> RunRecord {
   RunRecord(
-    recipe: .quick, preset: nil, dataset: .init(name: train.name, train: train, test: test),
+    recipe: .quick, preset: nil, dataset: .init(train: train, test: test),
     network: network, settings: settings, initialWeights: nil,
     execution: .init(threads: threads, checkpointEvery: checkpointEvery, keep: 2),
-    lossScale: .init(zeroField: 0, meanField: 0, affineField: nil))
+    lossScale: .init(test))
 }
 
 /// A model with random weights, its last layer's among them, which training would begin at zero.

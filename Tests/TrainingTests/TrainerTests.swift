@@ -2,13 +2,15 @@ import Files
 import Foundation
 import Imagery
 import Network
+import Sampling
 import Testing
 import Training
 
 @Suite struct TrainerTests {
   private static let network = UNetConfiguration(
-    sampleHeight: 28, sampleWidth: 28, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 8, 8],
-    layersPerBlock: 1, attentionLevels: [false, false, true], normGroupCount: 2)
+    sampleHeight: 28, sampleWidth: 28, inputChannels: 1, outputChannels: 1,
+    blockOutputChannels: [16, 16, 16],
+    layersPerBlock: 1, attentionLevels: [false, false, true], normGroupCount: 4)
   private static let train = SyntheticStrokes.make(count: 60, split: .train)
   private static let test = SyntheticStrokes.make(count: 20, split: .test)
 
@@ -76,6 +78,26 @@ import Training
     }
   }
 
+  /// A run that ended before its first checkpoint resumes from its start.
+  @Test func aRunCanBeResumedFromItsFirstMoment() throws {
+    try withTemporaryDirectory { directory in
+      _ = try begin(directory + "/straight", steps: 3).train { _ in }
+      let run = RunDirectory(directory + "/run")
+      #expect(throws: CancellationError.self) {
+        try begin(run.path, steps: 3).train { _ in throw CancellationError() }
+      }
+      do {
+        let trainer = try Trainer(
+          resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+        #expect(trainer.step == 0)
+        _ = try trainer.train { _ in }
+      }
+      #expect(
+        try bytes(run.checkpointPath(step: 3))
+          == bytes(RunDirectory(directory + "/straight").checkpointPath(step: 3)))
+    }
+  }
+
   @Test func resumePassesOverADamagedCheckpoint() throws {
     try withTemporaryDirectory { directory in
       let run = RunDirectory(directory + "/run")
@@ -128,7 +150,10 @@ import Training
         }.train { _ in }
       }
       let (checkpoint, _) = try run.newestCheckpoint()
-      #expect(checkpoint.header.step > 0)
+      let model = try checkpoint.model(averaged: false)
+      let samples = try Sampler(model: model, threads: 1).sample(
+        0..<1, seed: 0, solver: .fixed(.euler, steps: 2))
+      #expect(samples.values.allSatisfy { $0.isFinite })
     }
   }
 

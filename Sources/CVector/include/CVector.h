@@ -19,6 +19,17 @@
 
 typedef float InkflowLanes __attribute__((ext_vector_type(INKFLOW_LANES)));
 
+/// c + a·b in one instruction, rounded once. (Swift's own `addingProduct` on a vector is a loop over its lanes, which
+/// the optimiser makes a vector operation again only while the function is small.) Without FMA in the target the
+/// fused form would be a library call a lane.
+static inline InkflowLanes inkflow_adding_product(InkflowLanes c, InkflowLanes a, InkflowLanes b) {
+#if INKFLOW_HAS_FMA
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  return c + a * b;
+#endif
+}
+
 /// The instruction set this build needs, for messages and for the checkpoint: "x86_64 avx512" and the like.
 const char *inkflow_build_flavour(void);
 
