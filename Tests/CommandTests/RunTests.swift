@@ -142,10 +142,18 @@ import Testing
       try IDXFile.write(
         IDXArray(dimensions: [4, 9, 9], bytes: Array(repeating: 1, count: 324)), to: directory + "/odd/images"
       )
+      try FileManager.default.createDirectory(
+        atPath: directory + "/uneven", withIntermediateDirectories: false)
+      for (prefix, side) in [("train", 8), ("t10k", 12)] {
+        try IDXFile.write(
+          IDXArray(dimensions: [40, side, side], bytes: Array(repeating: 9, count: 40 * side * side)),
+          to: "\(directory)/uneven/\(prefix)-images-idx3-ubyte")
+      }
       for (arguments, status, part) in [
         (["sample", "nowhere"], 66, "'nowhere'"),
         (["train", "nowhere"], 66, "nowhere"),
         (["train", "odd", "--output", "other", "--batch-size", "1"], 78, "8 or 12"),
+        (["train", "uneven", "--output", "other"], 65, "12×12"),
         (["train", "data", "--output", "run"], 73, "--resume"),
         (["train", "data", "--output", "none", "--resume"], 66, "leave out --resume"),
         (["train", "data", "--output", "run", "--resume", "--batch-size", "9"], 78, "9"),

@@ -124,6 +124,40 @@ import Training
     }
   }
 
+  /// What is damaged is neither taken for newer nor deleted, and what comes after it is kept.
+  @Test func damagedCheckpointsDoNotDriveOutGoodOnes() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      _ = try begin(run.path, steps: 6, checkpointEvery: 3).train { _ in }
+      let newest = run.checkpointPath(step: 6)
+      try Data([1, 2, 3]).write(to: URL(fileURLWithPath: newest))
+      var changed = try run.readRecord()
+      changed.execution.keep = 1
+      changed.execution.checkpointEvery = 1
+      var stepsSeen = 0
+      do {
+        let trainer = try Trainer(resuming: run, record: changed, train: Self.train, test: Self.test)
+        _ = try trainer.train(
+          shouldStop: { stepsSeen == 1 }, onEvent: { if case .step = $0 { stepsSeen += 1 } })
+      }
+      #expect(run.checkpointSteps() == [4])
+      #expect(try bytes(newest + ".damaged") == [1, 2, 3])
+      #expect(try run.newestCheckpoint().checkpoint.header.step == 4)
+    }
+  }
+
+  /// A number of steps that was found from minutes gives the settings that the same number of steps gives.
+  @Test func minutesAreRepeatableAsSteps() throws {
+    try withTemporaryDirectory { directory in
+      let trainer = try begin(directory + "/run", steps: 7)
+      trainer.setSteps(minutes: 0.2)
+      let steps = trainer.record.settings.steps
+      #expect(steps > 0)
+      let expected = TrainingSettings(recipe: .quick, steps: steps)
+      #expect(trainer.record.settings.warmupSteps == expected.warmupSteps)
+    }
+  }
+
   /// A header whose step was altered would resume at the wrong place.
   @Test func aChangedHeaderIsNoticed() throws {
     try withTemporaryDirectory { directory in
