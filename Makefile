@@ -15,7 +15,7 @@ length = $(if $(MINUTES),--minutes $(MINUTES))
 .PHONY: help build demo test train resume sample datasets format lint clean system-packages check-diffusers
 
 help:
-	@echo 'make demo      train on the built-in data for a minute or two and draw a sheet of samples'
+	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
 	@echo 'make test      run the tests'
 	@echo 'make train     train on MNIST (DATASET=fashion-mnist, DATASET=synthetic, DATASET=a directory)'
 	@echo 'make resume    go on with that run'
@@ -29,7 +29,7 @@ build: system-packages
 # A demonstration that was interrupted goes on where it was; one that is complete is only sampled again.
 demo: build
 	$(INKFLOW) train synthetic --preset tiny --output outputs/demo --threads 2 \
-	  $(if $(wildcard outputs/demo/run.json),--resume,--epochs 1)
+	  $(if $(wildcard outputs/demo/run.json),--resume,--steps 1000 --learning-rate 2e-3)
 	$(INKFLOW) sample outputs/demo --count 100 --columns 20
 	@echo 'Look at outputs/demo/grid.png'
 
