@@ -18,7 +18,7 @@ public final class Trainer {
   private let state: TrainingState
   private var order: (epoch: Int, images: [UInt32])?
 
-  /// Held-out images looked at after each epoch: enough for a standard error of about half a per cent.
+  /// Held-out images looked at after each epoch, at most.
   private static let heldOutCount = 2048
 
   public enum Event {

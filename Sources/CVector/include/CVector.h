@@ -33,7 +33,7 @@ static inline InkflowLanes inkflow_adding_product(InkflowLanes c, InkflowLanes a
 /// The instruction set this build needs, for messages and for the checkpoint: "x86_64 avx512" and the like.
 const char *inkflow_build_flavour(void);
 
-/// Whether the CPU that runs now has every instruction the build may use. A build for a newer CPU
+/// Whether the CPU that runs now has the vector instructions the build uses. A build for a newer CPU
 /// would otherwise die of SIGILL somewhere in the middle of a run.
 bool inkflow_cpu_is_sufficient(void);
 
