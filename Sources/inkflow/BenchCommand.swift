@@ -35,7 +35,7 @@ struct BenchCommand: ParsableCommand {
     let report = Report(
       build: RunRecord.currentBuild, threads: pool.threadCount, machine: machine, convolutions: layers,
       network: network)
-    print(json ? try report.json() : report.text)
+    print(json ? try jsonText(report) : report.text)
   }
 
   /// The stride-1 convolutions of preset small on 28×28 images.
@@ -49,13 +49,6 @@ struct BenchCommand: ParsableCommand {
     let machine: Machine
     let convolutions: [Layer]
     let network: NetworkSpeed
-
-    func json() throws -> String {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
 
     var text: String {
       func row(_ cells: [String]) -> String {

@@ -159,7 +159,7 @@ struct SampleCommand: ParsableCommand {
       weights: opened.model.notes["weights"], count: count, first: first, seed: seed, solver: solverText,
       evaluations: samples.evaluations, accepted: samples.accepted, rejected: samples.rejected,
       solverSeconds: solverSeconds, seconds: (ContinuousClock.now - start) / .seconds(1))
-    print(json ? try summary.json() : summary.text)
+    print(json ? try jsonText(summary) : summary.text)
   }
 
   /// A long solve should not end at a directory that isn't there.
@@ -218,13 +218,6 @@ struct SampleCommand: ParsableCommand {
     let rejected: [Int]
     let solverSeconds: Double
     let seconds: Double
-
-    func json() throws -> String {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
 
     var text: String {
       func range(_ values: [Int]) -> String {

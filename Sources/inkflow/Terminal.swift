@@ -25,6 +25,14 @@ enum Terminal {
   static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 }
 
+/// What `--json` prints: one object on one line, its keys in snake case and sorted.
+func jsonText(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
 /// Progress: one line that is rewritten on a terminal, else a line every few seconds.
 struct ProgressLine {
   private var lastShown: ContinuousClock.Instant?
