@@ -21,7 +21,20 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Threads. (default: the number of cores)")
   var threads: Int?
 
+  enum Task: String, ExpressibleByArgument, CaseIterable, Encodable { case training, evaluation }
+
+  @Option(help: "Measure nothing but whole training steps, or evaluations without a gradient.")
+  var only: Task?
+
+  @Option(help: "Images in a batch, with --only.")
+  var batch = 64
+
+  @Option(help: "How long to measure, with --only.")
+  var seconds = 2.0
+
   func validate() throws {
+    guard batch > 0 && batch <= 60000 else { throw ValidationError("--batch must be from 1 to 60000.") }
+    guard seconds > 0 && seconds <= 600 else { throw ValidationError("--seconds must be up to 600.") }
     guard threads.map({ (1...256).contains($0) }) ?? true else {
       throw ValidationError("--threads must be from 1 to 256.")
     }
@@ -29,12 +42,21 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let pool = WorkerPool(threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    if let only {
+      let bench = try NetworkBench(pool, maximumBatchSize: batch)
+      let rate = Rate(only, batch: batch, seconds: bench.seconds(only, batch: batch, atLeast: seconds))
+      return print(json ? try jsonText(rate) : "\(Terminal.fixed(rate.imagesPerSecond, 1)) images/s")
+    }
     let machine = Machine(pool)
     let layers = Self.layers.map { Layer($0.side, $0.input, $0.output, peak: machine.peakOfOneCore) }
-    let network = try NetworkSpeed(pool)
+    let bench = try NetworkBench(pool, maximumBatchSize: 128)
+    let tasks: [(Task, [Int])] = [(.training, [64, 128]), (.evaluation, [1, 16, 64, 128])]
+    let rates = tasks.flatMap { task, batches in
+      batches.map { Rate(task, batch: $0, seconds: bench.seconds(task, batch: $0)) }
+    }
     let report = Report(
       build: RunRecord.currentBuild, threads: pool.threadCount, machine: machine, convolutions: layers,
-      network: network)
+      rates: rates, step: bench.parts(batch: 64))
     print(json ? try jsonText(report) : report.text)
   }
 
@@ -48,7 +70,8 @@ struct BenchCommand: ParsableCommand {
     let threads: Int
     let machine: Machine
     let convolutions: [Layer]
-    let network: NetworkSpeed
+    let rates: [Rate]
+    let step: TrainingParts
 
     var text: String {
       func row(_ cells: [String]) -> String {
@@ -68,15 +91,13 @@ struct BenchCommand: ParsableCommand {
           row([layer.shape] + rates.map { "\(number($0)) (\(number(100 * $0 / machine.peakOfOneCore)) %)" }))
       }
       lines += [
-        "", "preset small, 28×28, \(threads) threads:", row(["batch", "training/s", "evaluations/s"]),
+        "", "preset small, 28×28, \(threads) threads:", row(["", "batch", "images/s"]),
       ]
-      for rate in network.rates {
-        lines.append(row(["\(rate.batch)", rate.training.map(number) ?? "–", number(rate.evaluations)]))
-      }
+      lines += rates.map { row([$0.task.rawValue, "\($0.batch)", number($0.imagesPerSecond)]) }
       lines += [
         "",
-        "a training step of 64 in ms: loss and gradient \(number(network.gradientMilliseconds)), optimiser "
-          + "\(number(network.optimizerMilliseconds)), prepared weights \(number(network.preparationMilliseconds))",
+        "a training step of \(step.batch) in ms: loss and gradient \(number(step.gradient)), optimiser "
+          + "\(number(step.optimizer)), prepared weights \(number(step.preparation))",
       ]
       return lines.joined(separator: "\n")
     }
@@ -85,8 +106,8 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-/// The median time of a call, in seconds, over at least `runs` calls and a fifth of a second, after one warm-up.
-private func medianSeconds(runs: Int = 5, _ body: () -> Void) -> Double {
+/// The median time of a call, in seconds, over at least `runs` calls and `total` seconds, after one warm-up.
+private func medianSeconds(runs: Int = 5, atLeast total: Double = 0.2, _ body: () -> Void) -> Double {
   func measure() -> Double {
     let start = ContinuousClock.now
     body()
@@ -94,10 +115,10 @@ private func medianSeconds(runs: Int = 5, _ body: () -> Void) -> Double {
   }
   _ = measure()
   var times: [Double] = []
-  var total = 0.0
-  while times.count < runs || total < 0.2 {
+  var measured = 0.0
+  while times.count < runs || measured < total {
     times.append(measure())
-    total += times[times.count - 1]
+    measured += times[times.count - 1]
   }
   return times.sorted()[times.count / 2]
 }
@@ -194,53 +215,81 @@ private struct Layer: Encodable {
   }
 }
 
-/// Training and evaluation of preset small by batch size.
-private struct NetworkSpeed: Encodable {
-  struct Rate: Encodable {
-    let batch: Int
-    /// Images/s, whole steps; nil where it was not measured.
-    let training: Double?
-    /// Images/s without a gradient.
-    let evaluations: Double
-  }
+/// Preset small on 28×28 images, ready to be measured.
+private struct NetworkBench {
+  private let pool: WorkerPool
+  private let data = SyntheticStrokes.make(count: 512, split: .train)
+  private let settings = TrainingSettings(recipe: .quick, steps: 1000)
+  private let state: TrainingState
+  private let engine: LossEngine
+  private let sampler: Sampler
 
-  let rates: [Rate]
-  let gradientMilliseconds: Double
-  let optimizerMilliseconds: Double
-  let preparationMilliseconds: Double
-
-  init(_ pool: WorkerPool) throws {
+  init(_ pool: WorkerPool, maximumBatchSize: Int) throws {
+    self.pool = pool
     let unet = try UNet(UNetConfiguration(.small, height: 28, width: 28, channels: 1))
-    let data = SyntheticStrokes.make(count: 512, split: .train)
-    var settings = TrainingSettings(recipe: .quick, steps: 1000)
-    let state = TrainingState(count: unet.plan.parameters.count, settings: settings)
+    state = TrainingState(count: unet.plan.parameters.count, settings: settings)
     let initial = Arena(count: unet.plan.parameters.count)
     unet.initialize(initial, seed: 0)
     state.initialize(from: initial)
-    let engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: 128)
+    engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: maximumBatchSize)
     engine.parametersChanged(state.parameters)
-    var parts = (0.0, 0.0, 0.0)
-    let sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
-    rates = [1, 16, 64, 128].map { batch in
-      settings.batchSize = batch
-      var training: Double?
-      if batch >= 64 {
-        let examples = Batch(
-          dataset: data, images: ArraySlice((0..<batch).map { UInt32($0) }), seed: 0,
-          draws: .training(step: 0), times: .stratified, dequantize: false)
-        let gradient = medianSeconds { _ = engine.lossAndGradient(examples, parameters: state.parameters) }
-        let update = medianSeconds {
-          state.update(settings, gradient: engine.gradient, norm: 1, pool: pool)
-        }
-        let preparation = medianSeconds { engine.parametersChanged(state.parameters) }
-        training = Double(batch) / (gradient + update + preparation)
-        if batch == 64 { parts = (gradient, update, preparation) }
+    sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
+  }
+
+  private func gradient(_ batch: Int) {
+    let examples = Batch(
+      dataset: data, images: ArraySlice((0..<batch).map { UInt32($0 % data.count) }), seed: 0,
+      draws: .training(step: 0), times: .stratified, dequantize: false)
+    _ = engine.lossAndGradient(examples, parameters: state.parameters)
+  }
+
+  private func update() {
+    let norm = sumOfSquares(engine.gradient[engine.gradient.all]).squareRoot()
+    state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
+  }
+
+  private func prepare() { engine.parametersChanged(state.parameters) }
+
+  /// The median seconds of one step or evaluation.
+  func seconds(_ task: BenchCommand.Task, batch: Int, atLeast total: Double = 0.2) -> Double {
+    switch task {
+    case .training:
+      medianSeconds(atLeast: total) {
+        gradient(batch)
+        update()
+        prepare()
       }
-      let evaluation = medianSeconds { sampler.evaluate(count: batch, time: 0.5) }
-      return Rate(batch: batch, training: training, evaluations: Double(batch) / evaluation)
+    case .evaluation: medianSeconds(atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
     }
-    gradientMilliseconds = 1000 * parts.0
-    optimizerMilliseconds = 1000 * parts.1
-    preparationMilliseconds = 1000 * parts.2
+  }
+
+  /// Where a training step's time goes.
+  func parts(batch: Int) -> TrainingParts {
+    TrainingParts(
+      batch: batch, gradient: 1000 * medianSeconds { gradient(batch) },
+      optimizer: 1000 * medianSeconds { update() }, preparation: 1000 * medianSeconds { prepare() })
+  }
+}
+
+/// Milliseconds.
+private struct TrainingParts: Encodable {
+  let batch: Int
+  let gradient: Double
+  let optimizer: Double
+  let preparation: Double
+}
+
+private struct Rate: Encodable {
+  let task: BenchCommand.Task
+  let batch: Int
+  /// Of one step or evaluation.
+  let seconds: Double
+  let imagesPerSecond: Double
+
+  init(_ task: BenchCommand.Task, batch: Int, seconds: Double) {
+    self.task = task
+    self.batch = batch
+    self.seconds = seconds
+    imagesPerSecond = Double(batch) / seconds
   }
 }

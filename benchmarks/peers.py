@@ -1,0 +1,241 @@
+"""Inkflow beside its peers: the same network (preset small), machine, threads and precision (Float32).
+
+    make peers            # installs requirements.txt into a virtual environment outside the tree, then runs this
+
+Every peer is a process of its own that holds its network ready and is asked in turn, round after round; the rounds'
+medians are compared, so a machine that slows down slows all of them. Inkflow is asked by `inkflow bench --only`.
+"""
+import argparse
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SIDE = 28
+NETWORK = dict(
+    sample_size=SIDE, in_channels=1, out_channels=1, block_out_channels=(32, 64, 64), layers_per_block=2,
+    down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+    up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"), norm_num_groups=8, attention_head_dim=None)
+TORCH = {  # name: (channels last, compiled)
+    "PyTorch eager": (False, False),
+    "PyTorch channels-last": (True, False),
+    "PyTorch compiled": (False, True),
+    "PyTorch compiled, channels-last": (True, True),
+}
+EXPORTED = ["ONNX Runtime", "OpenVINO"]
+
+
+# ---- One peer, in a process of its own: reads requests from stdin, one JSON object a line, and answers.
+
+def serve(name, threads, folder):
+    start = time.perf_counter()
+    if name in TORCH:
+        measure = torch_peer(*TORCH[name], threads)
+    else:
+        measure = exported_peer(name, threads, pathlib.Path(folder))
+    measure("evaluation", 1)
+    print(json.dumps({"start": time.perf_counter() - start}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        step = lambda: measure(request["task"], request["batch"])
+        if request.get("warm"):
+            for _ in range(3):
+                step()
+        times = []
+        while len(times) < 3 or sum(times) < request["seconds"]:
+            begin = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - begin)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"seconds": statistics.median(times), "memory": memory}), flush=True)
+
+
+def torch_peer(channels_last, compiled, threads):
+    import torch
+    from diffusers import UNet2DModel
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network = UNet2DModel(**NETWORK).to(memory_format=layout)
+    run = torch.compile(network) if compiled else network
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+
+    def measure(task, batch):
+        data = torch.randn(batch, 1, SIDE, SIDE).to(memory_format=layout)
+        if task == "evaluation":
+            with torch.no_grad():
+                run(data, torch.full((batch,), 500.0))
+            return
+        noise, t = torch.randn_like(data), torch.rand(batch)
+        weight = t.view(-1, 1, 1, 1)
+        prediction = run((1 - weight) * noise + weight * data, 1000 * t).sample
+        loss = torch.nn.functional.mse_loss(prediction, data - noise)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+
+    return measure
+
+
+def exported_peer(name, threads, folder):
+    import numpy
+    path = folder / "unet.onnx"
+    if name == "ONNX Runtime":
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        run = lambda x, t: session.run(None, {"x": x, "t": t})
+    else:
+        import openvino
+        core = openvino.Core()
+        model = core.compile_model(
+            str(path), "CPU",
+            {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+        run = lambda x, t: model([x, t])
+
+    def measure(task, batch):
+        run(numpy.random.randn(batch, 1, SIDE, SIDE).astype("float32"), numpy.full(batch, 500, "float32"))
+
+    return measure
+
+
+def export(folder):
+    import torch
+    from diffusers import UNet2DModel
+
+    class Field(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unet = UNet2DModel(**NETWORK)
+
+        def forward(self, x, t):
+            return self.unet(x, t).sample
+
+    batch = torch.export.Dim("batch")
+    torch.onnx.export(
+        Field().eval(), (torch.randn(2, 1, SIDE, SIDE), torch.tensor([100.0, 200.0])), f"{folder}/unet.onnx",
+        input_names=["x", "t"], dynamic_shapes=({0: batch}, {0: batch}), dynamo=True, verbose=False)
+
+
+# ---- The comparison.
+
+class Peer:
+    def __init__(self, name, threads, folder):
+        self.name = name
+        self.warmed = set()
+        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false")
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name, "--threads", str(threads), "--folder", folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, stderr=sys.stderr)
+        self.answer()
+        self.start = time.perf_counter() - begin
+        self.memory = None
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{self.name} ended with {self.process.wait()}; its message stands above")
+        return json.loads(line)
+
+    def measure(self, task, batch, seconds):
+        request = dict(task=task, batch=batch, seconds=seconds, warm=(task, batch) not in self.warmed)
+        self.warmed.add((task, batch))
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        self.memory = answer["memory"]
+        return answer["seconds"]
+
+
+class Inkflow:
+    name = "Inkflow"
+
+    def __init__(self, program, threads):
+        self.program, self.threads = program, threads
+
+    def measure(self, task, batch, seconds):
+        output = subprocess.run(
+            [self.program, "bench", "--json", "--threads", str(self.threads), "--only", task,
+             "--batch", str(batch), "--seconds", str(seconds)],
+            check=True, capture_output=True, text=True).stdout
+        return json.loads(output)["seconds"]
+
+
+def peak_memory(command):
+    """Megabytes of a command at its peak, and its seconds."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    if status != 0:
+        sys.exit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss / 1024, time.perf_counter() - begin
+
+
+def compare(task, batch, contestants, rounds, seconds, report):
+    times = {c.name: [] for c in contestants}
+    for _ in range(rounds):
+        for contestant in contestants:
+            times[contestant.name].append(contestant.measure(task, batch, seconds))
+    rates = {name: batch / statistics.median(values) for name, values in times.items()}
+    best = max((name for name in rates if name != "Inkflow"), key=rates.get)
+    ratios = sorted(p / i for p, i in zip(times[best], times["Inkflow"]))
+    print(f"\n{task}, batch {batch}, images/s (median of {rounds} alternating rounds)")
+    for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
+        print(f"  {name:34}{rate:8.1f}   Inkflow is {rates['Inkflow'] / rate:5.2f} x")
+    print(f"  against the best, round by round: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+          flush=True)
+    report.append(dict(task=task, batch=batch, rates=rates, times=times, best=best,
+                       ratio=statistics.median(ratios), lowest=ratios[0], highest=ratios[-1]))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--inkflow", default=".build/release/inkflow")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
+    parser.add_argument("--tasks", default="training:64,training:128,evaluation:1,evaluation:16,evaluation:128")
+    parser.add_argument("--json", help="a file for every figure")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        return serve(options.serve, options.threads, options.folder)
+
+    report = []
+    tasks = [(task, int(batch)) for task, batch in (item.split(":") for item in options.tasks.split(","))]
+    inkflow = Inkflow(options.inkflow, options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        names = list(TORCH)
+        if any(task == "evaluation" for task, _ in tasks):
+            subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r}); "
+                            f"import peers; peers.export({folder!r})"], check=True, stdout=subprocess.DEVNULL)
+            names += EXPORTED
+        peers = [Peer(name, options.threads, folder) for name in names]
+        for task, batch in tasks:
+            contestants = [p for p in peers if task == "evaluation" or p.name in TORCH]
+            compare(task, batch, [inkflow, *contestants], options.rounds, options.seconds, report)
+        run = f"{folder}/run"
+        memory, _ = peak_memory([options.inkflow, "train", "synthetic", "--batch-size", "128", "--steps", "6",
+                                 "--threads", str(options.threads), "--output", run])
+        _, start = peak_memory([options.inkflow, "sample", run, "--count", "1", "--solver", "euler", "--steps", "1"])
+        print(f"\npeak memory of a process that did all of the above, and seconds from its start to a first image"
+              f"\n  {'Inkflow (training at batch 128)':34}{memory:8.0f} MB {start:7.2f} s")
+        for peer in peers:
+            print(f"  {peer.name:34}{peer.memory:8.0f} MB {peer.start:7.2f} s")
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
