@@ -1,3 +1,4 @@
+import Foundation
 /// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) over the tiles of `count` images: transform a block
 /// of tiles, 36 matrix products with the transformed weights, transform back.
 ///
@@ -15,7 +16,7 @@ struct WinogradConvolution: Sendable {
   private var tilesPerImage: Int { tileRows * tileColumns }
 
   /// Tiles that are transformed together: their 36 small matrices, in and out, stay in the second-level cache.
-  private static let maximumBlock = 32
+  private static let maximumBlock = Int(ProcessInfo.processInfo.environment["BL"] ?? "32")!
 
   /// Blocks as equal as they can be.
   private func blockSize(_ count: Int) -> Int {
@@ -24,9 +25,13 @@ struct WinogradConvolution: Sendable {
     return (tiles + blocks - 1) / blocks
   }
 
+  /// Floats from one point's matrix to the next: an odd number of vectors, as at a multiple of a page the 36 places
+  /// that a transform writes to would fall into a few sets of the cache.
+  private func pointPitch(_ tiles: Int, _ channels: Int) -> Int { (tiles * channels) | laneCount }
+
   /// Floats of working memory for any of the three passes.
   var scratchCount: Int {
-    let sides = Self.maximumBlock * (inputChannels + outputChannels)
+    let sides = pointPitch(Self.maximumBlock, inputChannels) + pointPitch(Self.maximumBlock, outputChannels)
     return Winograd.points * (sides + inputChannels * outputChannels)
   }
 
@@ -71,18 +76,18 @@ struct WinogradConvolution: Sendable {
   ) {
     let block = blockSize(count)
     let (c, o) = (inputChannels, outputChannels)
-    let (v, m) = (scratch, scratch + Winograd.points * block * c)
+    let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
+    let (v, m) = (scratch, scratch + Winograd.points * vPitch)
     forEachBlock(count, block) { tiles in
-      transformInput(x, tiles, into: v, block: block)
-      for point in 0..<Winograd.points {
-        Contraction(
-          rows: tiles.count, columns: o, aRow: c, cRow: o, inner: .init(count: c, a: 1, b: o)
-        ).run(v + point * block * c, u + point * c * o, into: m + point * block * o)
-      }
+      transformInput(x, tiles, into: v, pitch: vPitch)
+      Contraction(
+        rows: tiles.count, columns: o, aRow: c, cRow: o, inner: .init(count: c, a: 1, b: o),
+        batch: .init(count: Winograd.points, a: vPitch, b: c * o, c: mPitch)
+      ).run(v, u, into: m)
       for tile in tiles {
         let (image, row, column) = position(of: tile)
         writeOutput(
-          m + (tile - tiles.lowerBound) * o, pitch: block * o, row: row, column: column,
+          m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column,
           bias: bias.map { $0 + (biasPerImage ? image * o : 0) },
           into: y + image * shape.pixels * o, accumulates: accumulates)
       }
@@ -97,17 +102,17 @@ struct WinogradConvolution: Sendable {
   ) {
     let block = blockSize(count)
     let (c, o) = (inputChannels, outputChannels)
-    let (v, m) = (scratch, scratch + Winograd.points * block * c)
-    let du = m + Winograd.points * block * o
+    let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
+    let (v, m) = (scratch, scratch + Winograd.points * vPitch)
+    let du = m + Winograd.points * mPitch
     forEachBlock(count, block) { tiles in
-      transformInput(x, tiles, into: v, block: block)
-      transformOutputGradient(dy, tiles, into: m, block: block)
-      for point in 0..<Winograd.points {
-        Contraction(
-          rows: c, columns: o, aRow: 1, cRow: o, inner: .init(count: tiles.count, a: c, b: o),
-          accumulates: tiles.lowerBound > 0
-        ).run(v + point * block * c, m + point * block * o, into: du + point * c * o)
-      }
+      transformInput(x, tiles, into: v, pitch: vPitch)
+      transformOutputGradient(dy, tiles, into: m, pitch: mPitch)
+      Contraction(
+        rows: c, columns: o, aRow: 1, cRow: o, inner: .init(count: tiles.count, a: c, b: o),
+        accumulates: tiles.lowerBound > 0,
+        batch: .init(count: Winograd.points, a: vPitch, b: mPitch, c: c * o)
+      ).run(v, m, into: du)
     }
     let pitch = c * o
     for i in stride(from: 0, to: pitch, by: laneCount) {
@@ -131,7 +136,7 @@ struct WinogradConvolution: Sendable {
   }
 
   /// V = BᵀdB of some tiles, [36, block, in].
-  private func transformInput(_ x: Source, _ tiles: Range<Int>, into v: Destination, block: Int) {
+  private func transformInput(_ x: Source, _ tiles: Range<Int>, into v: Destination, pitch: Int) {
     let (c, padded) = (inputChannels, shape.padded)
     for tile in tiles {
       let (image, row, column) = position(of: tile)
@@ -140,14 +145,14 @@ struct WinogradConvolution: Sendable {
       for i in stride(from: 0, to: c, by: laneCount) {
         Winograd.transformInput(
           patch + i, rowPitch: padded.width * c, columnPitch: c, into: destination + i,
-          pitch: block * c)
+          pitch: pitch)
       }
     }
   }
 
   /// dM = A dY Aᵀ of some tiles, [36, block, out].
   private func transformOutputGradient(
-    _ dy: Source, _ tiles: Range<Int>, into m: Destination, block: Int
+    _ dy: Source, _ tiles: Range<Int>, into m: Destination, pitch: Int
   ) {
     let o = outputChannels
     let padded = shape.with(channels: o).padded
@@ -158,7 +163,7 @@ struct WinogradConvolution: Sendable {
       for i in stride(from: 0, to: o, by: laneCount) {
         Winograd.transformOutputGradient(
           first + i, rowPitch: padded.width * o, columnPitch: o, into: destination + i,
-          pitch: block * o)
+          pitch: pitch)
       }
     }
   }
