@@ -1,4 +1,7 @@
+#define _DEFAULT_SOURCE
 #include "CVector.h"
+
+#include <sys/mman.h>
 
 const char *inkflow_build_flavour(void) {
 #if defined(__x86_64__)
@@ -32,4 +35,10 @@ bool inkflow_cpu_is_sufficient(void) {
 #endif
 #endif
   return true;
+}
+
+void inkflow_advise_huge_pages(void *memory, size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  (void)madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
 }

@@ -1,3 +1,5 @@
+import CVector
+
 /// A range of an arena: where a tensor lies. Planned once, when the network is built.
 package struct Slice: Sendable, Equatable {
   package let offset: Int
@@ -18,6 +20,11 @@ package struct Slice: Sendable, Equatable {
   /// The `index`-th of consecutive equal parts of `length` elements.
   package func part(_ index: Int, length: Int) -> Slice {
     self[index * length..<(index + 1) * length]
+  }
+
+  /// Several of them.
+  package func parts(_ range: Range<Int>, length: Int) -> Slice {
+    self[range.lowerBound * length..<range.upperBound * length]
   }
 }
 
@@ -44,11 +51,19 @@ package final class Arena: @unchecked Sendable {
   package let count: Int
   private let base: UnsafeMutablePointer<Float>
 
+  /// What one entry of the CPU's address cache can cover where the system agrees: Winograd's transforms write to
+  /// 36 places at once, each on a page of its own, and stores have some 16 entries.
+  private static let hugePage = 2 << 20
+
   package init(count: Int) {
     precondition(count >= 0)
     self.count = count
-    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-      .bindMemory(to: Float.self, capacity: max(count, 1))
+    let bytes = max(count, 1) * 4
+    let isLarge = bytes >= Self.hugePage / 2
+    let memory = unsafe UnsafeMutableRawPointer.allocate(
+      byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
+    if isLarge { unsafe inkflow_advise_huge_pages(memory, bytes) }
+    unsafe base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
     unsafe base.initialize(repeating: 0, count: max(count, 1))
   }
 

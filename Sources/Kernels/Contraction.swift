@@ -33,6 +33,9 @@ struct Contraction {
   var inner: Level
   /// Whether the sums are added to what C holds.
   var accumulates = false
+  /// Floats from one block of `columnsPerTile` columns of B to the next, where B is packed in such blocks: a block's
+  /// rows are then one contiguous stream.
+  var packedBlock: Int?
   var batch = Batch()
 
   /// Runs the contraction in register tiles, as equal in height as they can be. `bias` has `columns` elements.
@@ -46,8 +49,9 @@ struct Contraction {
       var column = 0
       while column < columns {
         let left = columns - column
-        let width = left >= 2 * laneCount ? 2 * laneCount : min(left, laneCount)
-        let (b, c, bias) = (b + column, c + column, bias.map { $0 + column })
+        let width = left >= Self.columnsPerTile ? Self.columnsPerTile : min(left, laneCount)
+        let b = b + (packedBlock.map { column / Self.columnsPerTile * $0 } ?? column)
+        let (c, bias) = (c + column, bias.map { $0 + column })
         if higher > 0 { runTiles(higher, height: height + 1, width, a, b, bias, c) }
         runTiles(tiles - higher, height: height, width, a + split * aRow, b, bias, c + split * cRow)
         column += width
@@ -58,6 +62,7 @@ struct Contraction {
   // Registers: with AVX-512 14 rows × 2 vectors are 28 accumulators, which with two vectors of B and a
   // broadcast element of A fit the 32; with AVX2 6 × 2 are 12 of 16.
   static let rowsPerTile = laneCount == 16 ? 14 : 6
+  static let columnsPerTile = 2 * laneCount
 
   /// `count` tiles one below the other, of one height.
   @inline(__always)
@@ -97,7 +102,7 @@ private struct Tile<let low: Int, let high: Int> {
     let rows = low + high
     for tile in 0..<count {
       let (a, c) = (a + tile &* rows &* product.aRow, c + tile &* rows &* product.cRow)
-      if width == 2 * laneCount {
+      if width == Contraction.columnsPerTile {
         run(product, width: laneCount, vectors: 2, partial: false, a, b, bias, c)
       } else if width == laneCount {
         run(product, width: laneCount, vectors: 1, partial: false, a, b, bias, c)

@@ -34,14 +34,16 @@ package struct ImageShape: Sendable, Equatable {
 ///
 ///     y[i, j, o] = bias[o] + Σ_{k, l, c} x[s·i + k − 1, s·j + l − 1, c] · w[k, l, c, o]
 ///
-/// Two algorithms, chosen by the layer's shape alone: Winograd's, with a third of the products, and the direct
-/// sum, where stride or width make that the better or the only one.
+/// Three algorithms, chosen by the layer's shape alone: Winograd's, with a third of the products; the direct sum,
+/// where stride or width make that the better or the only one; and for the few channels of an image as output the
+/// direct sum along the inputs, as a vector of outputs would be nearly empty.
 package struct Convolution3x3: Sendable {
   package let input: ImageShape
   package let output: ImageShape
   package let stride: Int
   private let winograd: WinogradConvolution?
   private let winogradInputGradient: WinogradConvolution?
+  private let isNarrow: Bool
 
   package init(input: ImageShape, outputChannels: Int, stride: Int = 1) {
     precondition(stride == 1 || stride == 2, "stride \(stride) is not supported")
@@ -54,6 +56,7 @@ package struct Convolution3x3: Sendable {
     let pays =
       stride == 1 && input.channels % laneCount == 0 && outputChannels % laneCount == 0
       && input.pixels >= 16
+    isNarrow = outputChannels <= 4
     winograd = pays ? WinogradConvolution(shape: input, outputChannels: outputChannels) : nil
     winogradInputGradient =
       pays ? WinogradConvolution(shape: output, outputChannels: input.channels) : nil
@@ -64,18 +67,24 @@ package struct Convolution3x3: Sendable {
   // MARK: Weights
 
   /// Floats of the weights that `forward` reads, if they are not the weights themselves.
-  package var forwardWeightCount: Int? { winograd?.weightCount }
+  package var forwardWeightCount: Int? { winograd?.weightCount ?? (isNarrow ? weightCount : nil) }
   /// Floats of the weights that `inputGradient` reads.
   package var backwardWeightCount: Int { winogradInputGradient?.weightCount ?? weightCount }
   /// Floats of working memory for any pass.
   package var scratchCount: Int {
-    max(winograd?.scratchCount ?? 0, winogradInputGradient?.scratchCount ?? 0)
+    max(
+      winograd?.scratchCount ?? 0, winogradInputGradient?.scratchCount ?? 0, isNarrow ? weightCount : 0)
   }
 
   /// Makes the weights that `forward` reads; only where `forwardWeightCount` is not nil.
   package func prepareForward(_ weights: Span<Float>, into prepared: consuming MutableSpan<Float>) {
     precondition(weights.count == weightCount && prepared.count == forwardWeightCount)
-    winograd?.transformWeights(weights.pointer, into: prepared.pointer)
+    if let winograd {
+      winograd.transformWeights(weights.pointer, into: prepared.pointer)
+    } else {
+      transpose(
+        weights.pointer, rows: 9 * input.channels, columns: output.channels, into: prepared.pointer)
+    }
   }
 
   /// Makes the weights that `inputGradient` reads: flipped and transposed, flipped[2 − k, 2 − l, o, c] =
@@ -116,6 +125,14 @@ package struct Convolution3x3: Sendable {
         x, count: count, weights, bias: bias, biasPerImage: biasPerImage, into: y, accumulates: accumulates,
         scratch: scratch.pointer)
     }
+    if isNarrow {
+      for image in 0..<count {
+        narrowForward(
+          x + image * input.padded.count, weights, bias: bias + (biasPerImage ? image * o : 0),
+          into: y + image * output.count, accumulates: accumulates)
+      }
+      return
+    }
     let (c, pitch) = (input.channels, input.padded.width * input.channels)
     // Three neighbouring pixels of a row are one contiguous run, so an output row is a matrix product.
     let product = Contraction(
@@ -127,6 +144,32 @@ package struct Convolution3x3: Sendable {
         rows: output.height, x + image * input.padded.count, rowStep: stride * pitch, weights,
         bias: bias + (biasPerImage ? image * o : 0), into: y + image * output.count,
         outputRowStep: output.width * o)
+    }
+  }
+
+  /// - Parameter weights: [out, 3, 3, in].
+  private func narrowForward(
+    _ x: Source, _ weights: Source, bias: Source, into y: Destination, accumulates: Bool
+  ) {
+    let (o, run, pitch) = (output.channels, 3 * input.channels, input.padded.width * input.channels)
+    for row in 0..<output.height {
+      for column in 0..<output.width {
+        let patch = x + stride * (row * pitch + column * input.channels)
+        let pixel = y + (row * output.width + column) * o
+        for channel in 0..<o {
+          let weights = weights + channel * 3 * run
+          var (top, middle, bottom) = (Lanes(repeating: 0), Lanes(repeating: 0), Lanes(repeating: 0))
+          forEachVector(run) { i, lanes in
+            top = top.addingProduct(patch.lanes(at: i, count: lanes), weights.lanes(at: i, count: lanes))
+            middle = middle.addingProduct(
+              patch.lanes(at: pitch + i, count: lanes), weights.lanes(at: run + i, count: lanes))
+            bottom = bottom.addingProduct(
+              patch.lanes(at: 2 * pitch + i, count: lanes), weights.lanes(at: 2 * run + i, count: lanes))
+          }
+          let sum = bias[channel] + total(top + middle + bottom)
+          pixel[channel] = accumulates ? pixel[channel] + sum : sum
+        }
+      }
     }
   }
 
@@ -203,6 +246,27 @@ package struct Convolution3x3: Sendable {
     }
     let (c, o, pitch) = (input.channels, output.channels, input.padded.width * input.channels)
     let outputPitch = output.padded.width * o
+    if isNarrow {
+      // The transpose of the gradient, [out, 3, 3, in].
+      let transposed = o == 1 ? dw : scratch.pointer
+      if o > 1 { transposed.update(repeating: 0, count: weightCount) }
+      let product = Contraction(
+        rows: o, columns: 3 * c, aRow: 1, cRow: 9 * c,
+        outer: .init(count: output.height, a: outputPitch, b: stride * pitch),
+        inner: .init(count: output.width, a: o, b: stride * c), accumulates: true)
+      for image in 0..<count {
+        let dy = dy + image * output.padded.count + outputPitch + o
+        for row in 0..<3 {
+          product.run(dy, x + image * input.padded.count + row * pitch, into: transposed + row * 3 * c)
+        }
+      }
+      if o > 1 {
+        for i in 0..<9 * c {
+          for channel in 0..<o { dw[i * o + channel] += transposed[channel * 9 * c + i] }
+        }
+      }
+      return
+    }
     let product = Contraction(
       rows: 3 * c, columns: o, aRow: 1, cRow: o,
       outer: .init(count: output.height, a: stride * pitch, b: outputPitch),

@@ -60,6 +60,15 @@ extension UnsafeMutablePointer<Float> {
   }
 }
 
+/// The sum of all lanes, in halves.
+@inline(__always)
+func total(_ v: SIMD16<Float>) -> Float { total(v.lowHalf + v.highHalf) }
+@inline(__always)
+func total(_ v: SIMD8<Float>) -> Float {
+  let v = v.lowHalf + v.highHalf
+  return (v.x + v.z) + (v.y + v.w)
+}
+
 /// Calls `body(offset, lanes)` over 0..<count in steps of a vector; `lanes` is less than a vector's at the end.
 @inline(__always)
 func forEachVector(_ count: Int, _ body: (_ offset: Int, _ lanes: Int) -> Void) {

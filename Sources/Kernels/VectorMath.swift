@@ -1,7 +1,7 @@
 /// Elementary functions on vectors, our own: libm's differ between versions, and the same seed must give the
 /// same bits. Polynomials in Cephes' manner (Moshier, single precision: expf, logf, sinf/cosf); the tests
 /// state the error in ulp against Double.
-@inline(__always)
+@_transparent
 package func exp(_ x: Lanes) -> Lanes {
   // e^x = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the result is held at about e^±87.
   // (`clamped` and `pointwiseMin` would go lane by lane; NaN stays NaN here.)
@@ -25,7 +25,7 @@ package func exp(_ x: Lanes) -> Lanes {
 }
 
 /// 1 / (1 + e^−x).
-@inline(__always)
+@_transparent
 package func sigmoid(_ x: Lanes) -> Lanes {
   Lanes(repeating: 1) / (Lanes(repeating: 1) + exp(-x))
 }

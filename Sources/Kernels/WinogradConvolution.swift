@@ -1,4 +1,3 @@
-import Foundation
 /// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) over the tiles of `count` images: transform a block
 /// of tiles, 36 matrix products with the transformed weights, transform back.
 ///
@@ -16,12 +15,16 @@ struct WinogradConvolution: Sendable {
   private var tilesPerImage: Int { tileRows * tileColumns }
 
   /// Tiles that are transformed together: their 36 small matrices, in and out, stay in the second-level cache.
-  private static let maximumBlock = Int(ProcessInfo.processInfo.environment["BL"] ?? "32")!
+  private var maximumBlock: Int {
+    max(Contraction.rowsPerTile, Self.blockFloats / (Winograd.points * (inputChannels + outputChannels)))
+  }
+  /// A megabyte where the vectors are as wide as those of CPUs with two of cache a core, else a quarter.
+  private static let blockFloats = laneCount == 16 ? 1 << 18 : 1 << 16
 
   /// Blocks as equal as they can be.
   private func blockSize(_ count: Int) -> Int {
     let tiles = count * tilesPerImage
-    let blocks = (tiles + Self.maximumBlock - 1) / Self.maximumBlock
+    let blocks = (tiles + maximumBlock - 1) / maximumBlock
     return (tiles + blocks - 1) / blocks
   }
 
@@ -31,36 +34,59 @@ struct WinogradConvolution: Sendable {
 
   /// Floats of working memory for any of the three passes.
   var scratchCount: Int {
-    let sides = pointPitch(Self.maximumBlock, inputChannels) + pointPitch(Self.maximumBlock, outputChannels)
-    return Winograd.points * (sides + inputChannels * outputChannels)
+    let sides = pointPitch(maximumBlock, inputChannels) + pointPitch(maximumBlock, packedOutputs)
+    return Winograd.points * (sides + inputChannels * packedOutputs)
   }
 
-  var weightCount: Int { Winograd.points * inputChannels * outputChannels }
+  /// Output channels, rounded up to whole blocks of columns.
+  private var packedOutputs: Int {
+    (outputChannels + Contraction.columnsPerTile - 1) / Contraction.columnsPerTile * Contraction.columnsPerTile
+  }
+
+  var weightCount: Int { Winograd.points * inputChannels * packedOutputs }
 
   // MARK: Weights
 
+  /// Floats of one point's transformed weights.
+  private var weightPitch: Int { inputChannels * packedOutputs }
+
+  /// Where the weights from an input channel to `output` and those after it lie: columns are packed in blocks.
+  private func place(_ channel: Int, _ output: Int) -> Int {
+    let width = Contraction.columnsPerTile
+    return (output / width * inputChannels + channel) * width + output % width
+  }
+
   /// U = G g Gᵀ.
   ///
-  /// - Parameters: g: [3, 3, in, out]; u: [36, in, out].
+  /// - Parameters: g: [3, 3, in, out]; u: [36, out / block, in, block].
   func transformWeights(_ g: Source, into u: Destination) {
-    let pitch = inputChannels * outputChannels
-    for i in stride(from: 0, to: pitch, by: laneCount) {
-      Winograd.transformWeights(
-        g + i, pitch: pitch, into: u + i, pointPitch: pitch)
+    let (c, o) = (inputChannels, outputChannels)
+    for channel in 0..<c {
+      for output in stride(from: 0, to: o, by: laneCount) {
+        Winograd.transformWeights(
+          g + channel * o + output, pitch: c * o, into: u + place(channel, output), pointPitch: weightPitch)
+      }
     }
   }
 
   /// The same of the flipped, transposed weights of the convolution whose input gradient this one computes:
   /// `inputChannels` are then that one's outputs.
   ///
-  /// - Parameters: g: [3, 3, out, in], in this convolution's terms; u: [36, in, out].
+  /// - Parameters: g: [3, 3, out, in], in this convolution's terms.
   func transformFlippedWeights(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     // The transposed weights pass through the last nine points' places: each vector's taps are read from
     // there before its own 36 points are written.
-    let transposed = u + (Winograd.points - 9) * c * o
-    for tap in 0..<9 { transpose(g + tap * c * o, rows: o, columns: c, into: transposed + (8 - tap) * c * o) }
-    transformWeights(transposed, into: u)
+    let transposed = u + (Winograd.points - 9) * weightPitch
+    for tap in 0..<9 {
+      let (source, destination) = (g + tap * c * o, transposed + (8 - tap) * weightPitch)
+      for channel in 0..<c {
+        for output in 0..<o { destination[place(channel, output)] = source[output * c + channel] }
+      }
+    }
+    for i in stride(from: 0, to: weightPitch, by: laneCount) {
+      Winograd.transformWeights(transposed + i, pitch: weightPitch, into: u + i, pointPitch: weightPitch)
+    }
   }
 
   // MARK: Passes
@@ -81,8 +107,9 @@ struct WinogradConvolution: Sendable {
     forEachBlock(count, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
       Contraction(
-        rows: tiles.count, columns: o, aRow: c, cRow: o, inner: .init(count: c, a: 1, b: o),
-        batch: .init(count: Winograd.points, a: vPitch, b: c * o, c: mPitch)
+        rows: tiles.count, columns: o, aRow: c, cRow: o,
+        inner: .init(count: c, a: 1, b: Contraction.columnsPerTile), packedBlock: c * Contraction.columnsPerTile,
+        batch: .init(count: Winograd.points, a: vPitch, b: weightPitch, c: mPitch)
       ).run(v, u, into: m)
       for tile in tiles {
         let (image, row, column) = position(of: tile)
@@ -102,15 +129,16 @@ struct WinogradConvolution: Sendable {
   ) {
     let block = blockSize(count)
     let (c, o) = (inputChannels, outputChannels)
-    let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
+    let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, packedOutputs))
     let (v, m) = (scratch, scratch + Winograd.points * vPitch)
     let du = m + Winograd.points * mPitch
     forEachBlock(count, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
-      transformOutputGradient(dy, tiles, into: m, pitch: mPitch)
+      transformOutputGradient(dy, tiles, into: m, block: block, pitch: mPitch)
       Contraction(
-        rows: c, columns: o, aRow: 1, cRow: o, inner: .init(count: tiles.count, a: c, b: o),
-        accumulates: tiles.lowerBound > 0,
+        rows: c, columns: o, aRow: 1, cRow: o,
+        inner: .init(count: tiles.count, a: c, b: Contraction.columnsPerTile),
+        accumulates: tiles.lowerBound > 0, packedBlock: block * Contraction.columnsPerTile,
         batch: .init(count: Winograd.points, a: vPitch, b: mPitch, c: c * o)
       ).run(v, m, into: du)
     }
@@ -150,20 +178,19 @@ struct WinogradConvolution: Sendable {
     }
   }
 
-  /// dM = A dY Aᵀ of some tiles, [36, block, out].
+  /// dM = A dY Aᵀ of some tiles, the right side of a product: [36, out / columns, block, columns].
   private func transformOutputGradient(
-    _ dy: Source, _ tiles: Range<Int>, into m: Destination, pitch: Int
+    _ dy: Source, _ tiles: Range<Int>, into m: Destination, block: Int, pitch: Int
   ) {
-    let o = outputChannels
+    let (o, width) = (outputChannels, Contraction.columnsPerTile)
     let padded = shape.with(channels: o).padded
     for tile in tiles {
       let (image, row, column) = position(of: tile)
       let first = dy + image * padded.count + ((4 * row + 1) * padded.width + 4 * column + 1) * o
-      let destination = m + (tile - tiles.lowerBound) * o
       for i in stride(from: 0, to: o, by: laneCount) {
+        let place = (i / width * block + tile - tiles.lowerBound) * width + i % width
         Winograd.transformOutputGradient(
-          first + i, rowPitch: padded.width * o, columnPitch: o, into: destination + i,
-          pitch: pitch)
+          first + i, rowPitch: padded.width * o, columnPitch: o, into: m + place, pitch: pitch)
       }
     }
   }

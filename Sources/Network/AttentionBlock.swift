@@ -17,9 +17,12 @@ struct AttentionBlock: Sendable {
   /// The attention's weights, [capacity, heads, tokens, tokens].
   private let weights: Slice
 
-  /// - Parameter headWidth: channels of a head; nil for one head.
+  /// - Parameters:
+  ///   - headWidth: channels of a head; nil for one head.
+  ///   - outputIsLocal: whether the output is read in the same step only.
   init(
-    _ name: String, input: Tensor, headWidth: Int?, groupCount: Int, eps: Float, plan: inout NetworkPlan
+    _ name: String, input: Tensor, headWidth: Int?, outputIsLocal: Bool, groupCount: Int, eps: Float,
+    plan: inout NetworkPlan
   ) {
     let (shape, channels) = (input.shape, input.shape.channels)
     let width = headWidth ?? channels
@@ -32,12 +35,12 @@ struct AttentionBlock: Sendable {
     toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
     toOutput = plan.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
     statistics = plan.rows(2 * channels)
-    normalized = plan.tensor(shape)
-    query = plan.tensor(shape)
-    key = plan.tensor(shape)
-    value = plan.tensor(shape)
-    mixed = plan.tensor(shape)
-    output = plan.tensor(shape)
+    normalized = plan.tensor(shape, isLocal: true)
+    query = plan.tensor(shape, isLocal: true)
+    key = plan.tensor(shape, isLocal: true)
+    value = plan.tensor(shape, isLocal: true)
+    mixed = plan.tensor(shape, isLocal: true)
+    output = plan.tensor(shape, isLocal: outputIsLocal)
     weights = plan.rows(attention.weightCount)
     plan.needsScratch(for: attention)
     plan.needsScratch(for: shape)
@@ -54,7 +57,7 @@ struct AttentionBlock: Sendable {
   func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
     let scratch = pass.workspace.attention
-    for image in 0..<pass.count {
+    for image in pass.images {
       let (x, y, n) = (input[image], output[image], normalized[image])
       norm.statistics(activations[x], into: activations.mutable(statistics(of: image)))
       norm.forward(
@@ -85,41 +88,41 @@ struct AttentionBlock: Sendable {
     )
     let (scratch, channels) = (pass.workspace.attention, pass.workspace.channels)
     let rows = attention.tokens
-    for image in 0..<pass.count {
-      let (x, y, n) = (input[image], output[image], normalized[image])
+    for image in pass.images {
+      let (x, n) = (input[image], normalized[image])
+      let (dx, dy, dn) = (input.gradient(image), output.gradient(image), normalized.gradient(image))
       addLinearWeightGradient(
-        activations[mixed[image]], gradients[y], rows: rows,
+        activations[mixed[image]], gradients[dy], rows: rows,
         into: parameterGradients.mutable(toOutput.weight))
-      addColumnSums(gradients[y], into: parameterGradients.mutable(toOutput.bias))
+      addColumnSums(gradients[dy], into: parameterGradients.mutable(toOutput.bias))
       linear(
-        gradients[y], rows: rows, weights: pass.prepared[toOutput.transposed],
-        into: gradients.mutable(mixed[image]))
+        gradients[dy], rows: rows, weights: pass.prepared[toOutput.transposed],
+        into: gradients.mutable(mixed.gradient(image)))
       attention.backward(
         activations[query[image]], activations[key[image]], activations[value[image]],
         weights: activations[weights.part(image, length: attention.weightCount)],
-        gradients[mixed[image]],
+        gradients[mixed.gradient(image)],
         scratch: scratch.mutable(scratch.all),
-        dq: gradients.mutable(query[image]), dk: gradients.mutable(key[image]),
-        dv: gradients.mutable(value[image]))
-      fill(gradients.mutable(n), with: 0)
+        dq: gradients.mutable(query.gradient(image)), dk: gradients.mutable(key.gradient(image)),
+        dv: gradients.mutable(value.gradient(image)))
+      fill(gradients.mutable(dn), with: 0)
       for (projection, tensor) in projections {
         addLinearWeightGradient(
-          activations[n], gradients[tensor[image]], rows: rows,
+          activations[n], gradients[tensor.gradient(image)], rows: rows,
           into: parameterGradients.mutable(projection.weight))
-        addColumnSums(gradients[tensor[image]], into: parameterGradients.mutable(projection.bias))
+        addColumnSums(gradients[tensor.gradient(image)], into: parameterGradients.mutable(projection.bias))
         linear(
-          gradients[tensor[image]], rows: rows, weights: pass.prepared[projection.transposed],
-          into: gradients.mutable(n), accumulates: true)
+          gradients[tensor.gradient(image)], rows: rows, weights: pass.prepared[projection.transposed],
+          into: gradients.mutable(dn), accumulates: true)
       }
-      copy(gradients[y], into: gradients.mutable(x))
+      copy(gradients[dy], into: gradients.mutable(dx))
       norm.backward(
         activations[x], statistics: activations[statistics(of: image)],
-        weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
-        activates: false, gradients.mutable(n),
+        weight: pass.parameters[normParameters.weight], gradients[dn], derivative: nil,
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
         weightGradient: parameterGradients.mutable(normParameters.weight),
         biasGradient: parameterGradients.mutable(normParameters.bias),
-        into: gradients.mutable(x), accumulates: true)
+        into: gradients.mutable(dx), accumulates: true)
     }
   }
 }

@@ -7,8 +7,8 @@ struct Embedding: Sendable {
   /// What the residual blocks read.
   struct Output: Sendable {
     /// SiLU(emb), [capacity, width].
-    let activated: Slice
-    let width: Int
+    let activated: Tensor
+    var width: Int { activated.shape.channels }
   }
 
   /// [capacity], on the network's scale: t·1000.
@@ -19,7 +19,7 @@ struct Embedding: Sendable {
   private let sinusoidCount: Int
   private let (first, second): (LinearParameters, LinearParameters)
   private let classes: Slice?
-  private let (sinusoids, hidden, activatedHidden, embedded): (Slice, Slice, Slice, Slice)
+  private let (sinusoids, hidden, activatedHidden, embedded): (Tensor, Tensor, Tensor, Tensor)
 
   init(_ configuration: UNetConfiguration, plan: inout NetworkPlan) {
     let width = configuration.timeEmbeddingWidth
@@ -34,22 +34,22 @@ struct Embedding: Sendable {
       plan.parameters.embedding("class_embedding", count: $0, width: width)
     }
     timesteps = plan.rows(1)
-    sinusoids = plan.rows(sinusoidCount)
-    hidden = plan.rows(width)
-    activatedHidden = plan.rows(width)
-    embedded = plan.rows(width)
-    output = Output(activated: plan.rows(width), width: width)
+    sinusoids = plan.vectors(sinusoidCount)
+    hidden = plan.vectors(width)
+    activatedHidden = plan.vectors(width)
+    embedded = plan.vectors(width)
+    output = Output(activated: plan.vectors(width))
   }
 
   /// - Parameter labels: one for each image, if the network is conditional.
   func forward(labels: [Int]?, _ pass: ForwardPass) {
     let (activations, parameters, count) = (pass.activations, pass.parameters, pass.count)
-    let all = 0..<count * output.width
+    let all = pass.images
     sinusoidalEmbedding(
       activations[timesteps[0..<count]], frequencyShift: frequencyShift, cosineFirst: cosineFirst,
-      into: activations.mutable(sinusoids[0..<count * sinusoidCount]))
+      into: activations.mutable(sinusoids[all]))
     linear(
-      activations[sinusoids[0..<count * sinusoidCount]], rows: count, weights: parameters[first.weight],
+      activations[sinusoids[all]], rows: count, weights: parameters[first.weight],
       bias: parameters[first.bias], into: activations.mutable(hidden[all]))
     silu(activations[hidden[all]], into: activations.mutable(activatedHidden[all]))
     linear(
@@ -62,7 +62,7 @@ struct Embedding: Sendable {
       for (image, label) in labels.enumerated() {
         add(
           parameters[classes.part(label, length: output.width)],
-          into: activations.mutable(embedded.part(image, length: output.width)))
+          into: activations.mutable(embedded[image]))
       }
     }
     silu(activations[embedded[all]], into: activations.mutable(output.activated[all]))
@@ -70,34 +70,34 @@ struct Embedding: Sendable {
 
   /// The residual blocks add to the gradient of `output`: it starts at zero.
   func prepareGradient(_ pass: BackwardPass) {
-    fill(pass.gradients.mutable(output.activated), with: 0)
+    fill(pass.gradients.mutable(output.activated.gradient(pass.images)), with: 0)
   }
 
   func backward(labels: [Int]?, _ pass: BackwardPass) {
     let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
     let parameterGradients = pass.parameterGradients
-    let all = 0..<count * output.width
+    let all = pass.images
     siluGradient(
-      activations[embedded[all]], gradients[output.activated[all]], into: gradients.mutable(embedded[all]))
+      activations[embedded[all]], gradients[output.activated.gradient(all)], into: gradients.mutable(embedded.gradient(all)))
     if let classes, let labels {
       for (image, label) in labels.enumerated() {
         add(
-          gradients[embedded.part(image, length: output.width)],
+          gradients[embedded.gradient(image)],
           into: parameterGradients.mutable(classes.part(label, length: output.width)))
       }
     }
     addLinearWeightGradient(
-      activations[activatedHidden[all]], gradients[embedded[all]], rows: count,
+      activations[activatedHidden[all]], gradients[embedded.gradient(all)], rows: count,
       into: parameterGradients.mutable(second.weight))
-    addColumnSums(gradients[embedded[all]], into: parameterGradients.mutable(second.bias))
+    addColumnSums(gradients[embedded.gradient(all)], into: parameterGradients.mutable(second.bias))
     linear(
-      gradients[embedded[all]], rows: count, weights: pass.prepared[second.transposed],
-      into: gradients.mutable(activatedHidden[all]))
+      gradients[embedded.gradient(all)], rows: count, weights: pass.prepared[second.transposed],
+      into: gradients.mutable(activatedHidden.gradient(all)))
     siluGradient(
-      activations[hidden[all]], gradients[activatedHidden[all]], into: gradients.mutable(hidden[all]))
+      activations[hidden[all]], gradients[activatedHidden.gradient(all)], into: gradients.mutable(hidden.gradient(all)))
     addLinearWeightGradient(
-      activations[sinusoids[0..<count * sinusoidCount]], gradients[hidden[all]], rows: count,
+      activations[sinusoids[all]], gradients[hidden.gradient(all)], rows: count,
       into: parameterGradients.mutable(first.weight))
-    addColumnSums(gradients[hidden[all]], into: parameterGradients.mutable(first.bias))
+    addColumnSums(gradients[hidden.gradient(all)], into: parameterGradients.mutable(first.bias))
   }
 }

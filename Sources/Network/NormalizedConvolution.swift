@@ -30,39 +30,42 @@ struct NormalizedConvolution: Sendable {
   func forward(
     _ x: Tensor, bias: Span<Float>, into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
   ) {
-    for image in 0..<pass.count {
+    let padded = pass.workspace.padded
+    for image in pass.images {
       norm.statistics(
         pass.activations[x[image]], into: pass.activations.mutable(statistics(of: image)))
-      normalize(image, x, pass)
+      norm.forward(
+        pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
+        weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
+        activates: true, border: 1, into: padded.mutable(convolution.paddedInput(image, pass)))
     }
     convolution.forward(bias: bias, into: y, accumulates: accumulates, pass)
-  }
-
-  /// Leaves SiLU(groupNorm(x)) in the padded scratch plane.
-  private func normalize(_ image: Int, _ x: Tensor, _ pass: ForwardPass) {
-    let padded = pass.workspace.padded
-    norm.forward(
-      pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
-      weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
-      activates: true, border: 1, into: padded.mutable(convolution.paddedInput(image)))
   }
 
   /// Adds the parameters' gradients, but for the bias's, which is the caller's; writes the input's gradient,
   /// or adds to it.
   func backward(_ x: Tensor, _ y: Tensor, accumulates: Bool, _ pass: BackwardPass) {
+    let (padded, derivatives) = (pass.workspace.padded, pass.workspace.derivative)
     let (plain, channels) = (pass.workspace.plain, pass.workspace.channels)
-    for image in 0..<pass.count { normalize(image, x, pass.forward) }
-    let activated = Slice(offset: 0, count: pass.count * norm.shape.count)
-    convolution.backward(y, into: plain, activated, accumulates: false, pass)
-    for image in 0..<pass.count {
-      norm.backward(
+    for (index, image) in pass.images.enumerated() {
+      norm.forward(
         pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
         weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
-        activates: true, plain.mutable(activated.part(image, length: norm.shape.count)),
+        into: padded.mutable(convolution.paddedInput(image, pass.forward)),
+        derivative: derivatives.mutable(derivatives.all.part(index, length: norm.shape.count)))
+    }
+    let activated = Slice(offset: 0, count: pass.count * norm.shape.count)
+    convolution.backward(y, into: plain, activated, accumulates: false, pass)
+    for (index, image) in pass.images.enumerated() {
+      norm.backward(
+        pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
+        weight: pass.parameters[normParameters.weight],
+        plain[activated.part(index, length: norm.shape.count)],
+        derivative: derivatives[derivatives.all.part(index, length: norm.shape.count)],
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
         weightGradient: pass.parameterGradients.mutable(normParameters.weight),
         biasGradient: pass.parameterGradients.mutable(normParameters.bias),
-        into: pass.gradients.mutable(x[image]), accumulates: accumulates)
+        into: pass.gradients.mutable(x.gradient(image)), accumulates: accumulates)
     }
   }
 }

@@ -16,10 +16,10 @@ struct PaddedConvolution: Sendable {
 
   var output: ImageShape { convolution.output }
 
-  /// Where image `image` of the input goes in the padded scratch planes.
-  func paddedInput(_ image: Int) -> Slice {
+  /// Where an image of the input goes in the padded scratch planes.
+  func paddedInput(_ image: Int, _ pass: ForwardPass) -> Slice {
     let count = convolution.input.padded.count
-    return Slice(offset: image * count, count: count)
+    return Slice(offset: (image - pass.images.lowerBound) * count, count: count)
   }
 
   private func paddedInputs(_ count: Int) -> Slice {
@@ -34,7 +34,7 @@ struct PaddedConvolution: Sendable {
   ) {
     let (padded, scratch) = (pass.workspace.padded, pass.workspace.convolution)
     let (parameters, prepared) = (pass.parameters, pass.prepared)
-    let output = y.slice[0..<pass.count * self.output.count]
+    let output = y[pass.images]
     if let forward = self.parameters.forward {
       convolution.forward(
         padded[paddedInputs(pass.count)], count: pass.count, weights: prepared[forward], bias: bias,
@@ -52,23 +52,24 @@ struct PaddedConvolution: Sendable {
   /// input's. (The bias's is the caller's, who may have use for the sums.)
   ///
   /// - Parameters:
-  ///   - arena, dx: where the input's gradient goes: [count, height, width, in].
+  ///   - arena, dx: where the input's gradient goes: [count, height, width, in]; nil if it isn't wanted.
   ///   - accumulates: whether it is added to what is there.
   func backward(
-    _ y: Tensor, into arena: Arena, _ dx: Slice, accumulates: Bool, _ pass: BackwardPass
+    _ y: Tensor, into arena: Arena, _ dx: Slice?, accumulates: Bool, _ pass: BackwardPass
   ) {
     let (padded, paddedGradient) = (pass.workspace.padded, pass.workspace.paddedGradient)
     let (gradients, scratch) = (pass.gradients, pass.workspace.convolution)
     let plane = output.padded.count
-    for image in 0..<pass.count {
+    for (index, image) in pass.images.enumerated() {
       pad(
-        gradients[y[image]], shape: output,
-        into: paddedGradient.mutable(Slice(offset: image * plane, count: plane)))
+        gradients[y.gradient(image)], shape: output,
+        into: paddedGradient.mutable(Slice(offset: index * plane, count: plane)))
     }
     let dy = Slice(offset: 0, count: pass.count * plane)
     convolution.addWeightGradient(
       padded[paddedInputs(pass.count)], paddedGradient[dy], count: pass.count,
       into: pass.parameterGradients.mutable(parameters.weight), scratch: scratch.mutable(scratch.all))
+    guard let dx else { return }
     convolution.inputGradient(
       paddedGradient[dy], count: pass.count, weights: pass.prepared[parameters.backward],
       into: arena.mutable(dx), accumulates: accumulates, scratch: scratch.mutable(scratch.all))

@@ -16,10 +16,10 @@ struct ConvolutionLayer: Sendable {
 
   private func padInputs(_ pass: ForwardPass) {
     let padded = pass.workspace.padded
-    for image in 0..<pass.count {
+    for image in pass.images {
       pad(
         pass.activations[input[image]], shape: input.shape,
-        into: padded.mutable(convolution.paddedInput(image)))
+        into: padded.mutable(convolution.paddedInput(image, pass)))
     }
   }
 
@@ -28,14 +28,16 @@ struct ConvolutionLayer: Sendable {
     convolution.forward(bias: pass.parameters[convolution.parameters.bias], into: output, pass)
   }
 
-  /// - Parameter accumulates: whether the input's gradient holds another's share already.
-  func backward(accumulates: Bool, _ pass: BackwardPass) {
+  /// - Parameters:
+  ///   - accumulates: whether the input's gradient holds another's share already.
+  ///   - toInput: whether the input's gradient is wanted.
+  func backward(accumulates: Bool, toInput: Bool = true, _ pass: BackwardPass) {
     padInputs(pass.forward)
     addColumnSums(
-      pass.gradients[output.slice[0..<pass.count * output.shape.count]],
+      pass.gradients[output.gradient(pass.images)],
       into: pass.parameterGradients.mutable(convolution.parameters.bias))
     convolution.backward(
-      output, into: pass.gradients, input.slice[0..<pass.count * input.shape.count],
+      output, into: pass.gradients, toInput ? input.gradient(pass.images) : nil,
       accumulates: accumulates, pass)
   }
 }
@@ -56,10 +58,10 @@ struct UpsamplingLayer: Sendable {
 
   private func upsampleInputs(_ pass: ForwardPass) {
     let padded = pass.workspace.padded
-    for image in 0..<pass.count {
+    for image in pass.images {
       upsample(
         pass.activations[input[image]], shape: input.shape,
-        into: padded.mutable(convolution.paddedInput(image)))
+        into: padded.mutable(convolution.paddedInput(image, pass)))
     }
   }
 
@@ -72,15 +74,15 @@ struct UpsamplingLayer: Sendable {
   func backward(_ pass: BackwardPass) {
     let plain = pass.workspace.plain
     upsampleInputs(pass.forward)
-    let all = output.slice[0..<pass.count * output.shape.count]
     addColumnSums(
-      pass.gradients[all], into: pass.parameterGradients.mutable(convolution.parameters.bias))
-    let large = Slice(offset: 0, count: all.count)
+      pass.gradients[output.gradient(pass.images)],
+      into: pass.parameterGradients.mutable(convolution.parameters.bias))
+    let large = Slice(offset: 0, count: pass.count * output.shape.count)
     convolution.backward(output, into: plain, large, accumulates: false, pass)
-    for image in 0..<pass.count {
+    for (index, image) in pass.images.enumerated() {
       upsampleGradient(
-        plain[large.part(image, length: output.shape.count)], shape: input.shape,
-        into: pass.gradients.mutable(input[image]))
+        plain[large.part(index, length: output.shape.count)], shape: input.shape,
+        into: pass.gradients.mutable(input.gradient(image)))
     }
   }
 }
@@ -95,11 +97,11 @@ struct Concatenation: Sendable {
     precondition(a.shape.with(channels: 1) == b.shape.with(channels: 1))
     self.a = a
     self.b = b
-    output = plan.tensor(a.shape.with(channels: a.shape.channels + b.shape.channels))
+    output = plan.tensor(a.shape.with(channels: a.shape.channels + b.shape.channels), isLocal: true, isRemade: true)
   }
 
   func forward(_ pass: ForwardPass) {
-    for image in 0..<pass.count {
+    for image in pass.images {
       concatenate(
         pass.activations[a[image]], pass.activations[b[image]], pixels: output.shape.pixels,
         into: pass.activations.mutable(output[image]))
@@ -108,10 +110,10 @@ struct Concatenation: Sendable {
 
   /// Writes both gradients.
   func backward(_ pass: BackwardPass) {
-    for image in 0..<pass.count {
+    for image in pass.images {
       split(
-        pass.gradients[output[image]], pixels: output.shape.pixels,
-        into: pass.gradients.mutable(a[image]), pass.gradients.mutable(b[image]))
+        pass.gradients[output.gradient(image)], pixels: output.shape.pixels,
+        into: pass.gradients.mutable(a.gradient(image)), pass.gradients.mutable(b.gradient(image)))
     }
   }
 }

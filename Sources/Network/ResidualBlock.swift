@@ -14,12 +14,13 @@ struct ResidualBlock: Sendable {
   private let timeProjection: LinearParameters
   private let shortcut: LinearParameters?
   /// The time embedding's share of h and, in the forward pass, conv1's bias with it: [capacity, out].
-  private let time: Slice
+  private let time: Tensor
   private let embedding: Embedding.Output
 
+  /// - Parameter outputIsLocal: whether the output is read in the same step only.
   init(
-    _ name: String, input: Tensor, outputChannels: Int, embedding: Embedding.Output, groupCount: Int,
-    eps: Float, plan: inout NetworkPlan
+    _ name: String, input: Tensor, outputChannels: Int, outputIsLocal: Bool, embedding: Embedding.Output,
+    groupCount: Int, eps: Float, plan: inout NetworkPlan
   ) {
     self.input = input
     self.embedding = embedding
@@ -37,26 +38,23 @@ struct ResidualBlock: Sendable {
       ? nil
       : plan.pointwise(
         name + ".conv_shortcut", inputChannels: input.shape.channels, outputChannels: outputChannels)
-    hidden = plan.tensor(shape)
-    output = plan.tensor(shape)
-    time = plan.rows(outputChannels)
+    hidden = plan.tensor(shape, isLocal: true)
+    output = plan.tensor(shape, isLocal: outputIsLocal)
+    time = plan.vectors(outputChannels)
   }
 
   private var outputChannels: Int { output.shape.channels }
-  private func time(of image: Int) -> Slice { time.part(image, length: outputChannels) }
 
   func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
-    let time = time[0..<pass.count * outputChannels]
+    let time = time[pass.images]
     linear(
-      activations[embedding.activated[0..<pass.count * embedding.width]], rows: pass.count,
+      activations[embedding.activated[pass.images]], rows: pass.count,
       weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
       into: activations.mutable(time))
     addToRows(parameters[first.bias], into: activations.mutable(time))
     first.forward(input, bias: activations[time], into: hidden, pass)
-    let (x, y) = (
-      input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count]
-    )
+    let (x, y) = (input[pass.images], output[pass.images])
     if let shortcut {
       linear(
         activations[x], rows: pass.count * input.shape.pixels, weights: parameters[shortcut.weight],
@@ -72,38 +70,35 @@ struct ResidualBlock: Sendable {
     let (activations, gradients, parameterGradients) = (
       pass.activations, pass.gradients, pass.parameterGradients
     )
-    let (x, y) = (
-      input.slice[0..<pass.count * input.shape.count], output.slice[0..<pass.count * output.shape.count]
-    )
-    addColumnSums(gradients[y], into: parameterGradients.mutable(second.bias))
+    let (dx, dy) = (input.gradient(pass.images), output.gradient(pass.images))
+    addColumnSums(gradients[dy], into: parameterGradients.mutable(second.bias))
     second.backward(hidden, output, accumulates: false, pass)
-    let time = time[0..<pass.count * outputChannels]
-    fill(gradients.mutable(time), with: 0)
-    for image in 0..<pass.count {
-      addColumnSums(gradients[hidden[image]], into: gradients.mutable(self.time(of: image)))
+    let dTime = time.gradient(pass.images)
+    fill(gradients.mutable(dTime), with: 0)
+    for image in pass.images {
+      addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(time.gradient(image)))
     }
-    addColumnSums(gradients[time], into: parameterGradients.mutable(first.bias))
+    addColumnSums(gradients[dTime], into: parameterGradients.mutable(first.bias))
     if let shortcut {
       let rows = pass.count * input.shape.pixels
       linear(
-        gradients[y], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(x),
+        gradients[dy], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(dx),
         accumulates: accumulates)
       addLinearWeightGradient(
-        activations[x], gradients[y], rows: rows, into: parameterGradients.mutable(shortcut.weight))
-      addColumnSums(gradients[y], into: parameterGradients.mutable(shortcut.bias))
+        activations[input[pass.images]], gradients[dy], rows: rows, into: parameterGradients.mutable(shortcut.weight))
+      addColumnSums(gradients[dy], into: parameterGradients.mutable(shortcut.bias))
     } else if accumulates {
-      add(gradients[y], into: gradients.mutable(x))
+      add(gradients[dy], into: gradients.mutable(dx))
     } else {
-      copy(gradients[y], into: gradients.mutable(x))
+      copy(gradients[dy], into: gradients.mutable(dx))
     }
     first.backward(input, hidden, accumulates: true, pass)
-    let embedded = embedding.activated[0..<pass.count * embedding.width]
     addLinearWeightGradient(
-      activations[embedded], gradients[time], rows: pass.count,
+      activations[embedding.activated[pass.images]], gradients[dTime], rows: pass.count,
       into: parameterGradients.mutable(timeProjection.weight))
-    addColumnSums(gradients[time], into: parameterGradients.mutable(timeProjection.bias))
+    addColumnSums(gradients[dTime], into: parameterGradients.mutable(timeProjection.bias))
     linear(
-      gradients[time], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
-      into: gradients.mutable(embedded), accumulates: true)
+      gradients[dTime], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
+      into: gradients.mutable(embedding.activated.gradient(pass.images)), accumulates: true)
   }
 }

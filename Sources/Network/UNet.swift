@@ -11,8 +11,8 @@ public struct UNet: Sendable {
   public static let timeScale: Float = 1000
 
   public let configuration: UNetConfiguration
-  /// Images in a micro-batch, a function of the configuration alone: a worker's activations should stay near
-  /// its cache, while each micro-batch reads all weights.
+  /// Images in a micro-batch, a function of the configuration alone: each micro-batch reads all weights, and keeps
+  /// its activations for the way back.
   package let microBatchSize: Int
   package let plan: NetworkPlan
   package let input: Tensor
@@ -38,6 +38,8 @@ public struct UNet: Sendable {
   }
 
   private struct DownLevel: Sendable {
+    let shape: ImageShape
+    let isFirst: Bool
     var steps: [Step] = []
     var downsampler: ConvolutionLayer?
   }
@@ -49,6 +51,7 @@ public struct UNet: Sendable {
   }
 
   private struct UpLevel: Sendable {
+    let shape: ImageShape
     var steps: [Step] = []
     var upsampler: UpsamplingLayer?
   }
@@ -56,28 +59,37 @@ public struct UNet: Sendable {
   /// - Throws: `ConfigurationError` if no network can have this shape.
   public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
     try configuration.validate()
+    self.init(sound: configuration, forTraining: true)
+  }
+
+  /// The same network, its activations planned for forward passes only: they then need less memory.
+  package var forSampling: UNet { UNet(sound: configuration, forTraining: false) }
+
+  private init(sound configuration: UNetConfiguration, forTraining: Bool) {
     self.configuration = configuration
     let shape = ImageShape(
       height: configuration.sampleHeight, width: configuration.sampleWidth,
       channels: configuration.inputChannels)
-    // Four of 28×28; one from 56×56 up.
-    microBatchSize = max(1, min(4, 4 * 28 * 28 / shape.pixels))
-    var plan = NetworkPlan(capacity: microBatchSize)
+    // Eight of 28×28; one from 80×80 up.
+    microBatchSize = max(1, min(8, 8 * 28 * 28 / shape.pixels))
+    var plan = NetworkPlan(capacity: microBatchSize, forTraining: forTraining)
     input = plan.tensor(shape)
     let channels = configuration.blockOutputChannels
     let (groups, eps) = (configuration.normGroupCount, Float(configuration.normEps))
     let embedding = Embedding(configuration, plan: &plan)
     self.embedding = embedding
 
-    func residual(_ name: String, _ input: Tensor, _ outputChannels: Int) -> ResidualBlock {
+    func residual(
+      _ name: String, _ input: Tensor, _ outputChannels: Int, outputIsLocal: Bool = false
+    ) -> ResidualBlock {
       ResidualBlock(
-        name, input: input, outputChannels: outputChannels, embedding: embedding.output,
-        groupCount: groups, eps: eps, plan: &plan)
+        name, input: input, outputChannels: outputChannels, outputIsLocal: outputIsLocal,
+        embedding: embedding.output, groupCount: groups, eps: eps, plan: &plan)
     }
-    func attention(_ name: String, _ input: Tensor) -> AttentionBlock {
+    func attention(_ name: String, _ input: Tensor, outputIsLocal: Bool = false) -> AttentionBlock {
       AttentionBlock(
-        name, input: input, headWidth: configuration.attentionHeadWidth, groupCount: groups, eps: eps,
-        plan: &plan)
+        name, input: input, headWidth: configuration.attentionHeadWidth, outputIsLocal: outputIsLocal,
+        groupCount: groups, eps: eps, plan: &plan)
     }
 
     firstConvolution = ConvolutionLayer(
@@ -86,10 +98,13 @@ public struct UNet: Sendable {
     var skips = [h]
     var downLevels: [DownLevel] = []
     for (i, width) in channels.enumerated() {
-      var level = DownLevel()
+      var level = DownLevel(shape: h.shape, isFirst: i == 0)
+      let attends = configuration.attentionLevels[i]
       for j in 0..<configuration.layersPerBlock {
-        var step = Step(residual: residual("down_blocks.\(i).resnets.\(j)", h, width))
-        if configuration.attentionLevels[i] {
+        plan.beginStep()
+        var step = Step(
+          residual: residual("down_blocks.\(i).resnets.\(j)", h, width, outputIsLocal: attends))
+        if attends {
           step.attention = attention("down_blocks.\(i).attentions.\(j)", step.residual.output)
         }
         h = step.output
@@ -106,9 +121,11 @@ public struct UNet: Sendable {
       downLevels.append(level)
     }
 
-    let first = residual("mid_block.resnets.0", h, channels[channels.count - 1])
+    plan.beginStep()
+    let first = residual("mid_block.resnets.0", h, channels[channels.count - 1], outputIsLocal: true)
     let attends =
-      configuration.midAttention ? attention("mid_block.attentions.0", first.output) : nil
+      configuration.midAttention
+      ? attention("mid_block.attentions.0", first.output, outputIsLocal: true) : nil
     let second = residual(
       "mid_block.resnets.1", attends?.output ?? first.output, channels[channels.count - 1])
     middle = Middle(first: first, attention: attends, second: second)
@@ -116,13 +133,16 @@ public struct UNet: Sendable {
 
     var upLevels: [UpLevel] = []
     for (i, shapes) in configuration.upLevels.enumerated() {
-      var level = UpLevel()
+      var level = UpLevel(shape: h.shape)
+      let attends = configuration.attentionLevels[channels.count - 1 - i]
       for j in 0...configuration.layersPerBlock {
+        plan.beginStep()
         let concatenation = Concatenation(h, skips.removeLast(), plan: &plan)
         var step = Step(
           concatenation: concatenation,
-          residual: residual("up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output))
-        if configuration.attentionLevels[channels.count - 1 - i] {
+          residual: residual(
+            "up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output, outputIsLocal: attends))
+        if attends {
           step.attention = attention("up_blocks.\(i).attentions.\(j)", step.residual.output)
         }
         h = step.output
@@ -160,57 +180,93 @@ public struct UNet: Sendable {
   package func forward(labels: [Int]? = nil, _ pass: ForwardPass) {
     precondition(pass.count <= microBatchSize, "more images than a micro-batch holds")
     embedding.forward(labels: labels, pass)
-    firstConvolution.forward(pass)
     for level in downLevels {
-      for step in level.steps {
-        step.residual.forward(pass)
-        step.attention?.forward(pass)
+      forEachChunk(pass, of: level.shape) { pass in
+        if level.isFirst { firstConvolution.forward(pass) }
+        for step in level.steps {
+          step.residual.forward(pass)
+          step.attention?.forward(pass)
+        }
+        level.downsampler?.forward(pass)
       }
-      level.downsampler?.forward(pass)
     }
-    middle.first.forward(pass)
-    middle.attention?.forward(pass)
-    middle.second.forward(pass)
+    forEachChunk(pass, of: middle.first.output.shape) { pass in
+      middle.first.forward(pass)
+      middle.attention?.forward(pass)
+      middle.second.forward(pass)
+    }
     for level in upLevels {
-      for step in level.steps {
-        step.concatenation?.forward(pass)
-        step.residual.forward(pass)
-        step.attention?.forward(pass)
+      forEachChunk(pass, of: level.shape) { pass in
+        for step in level.steps {
+          step.concatenation?.forward(pass)
+          step.residual.forward(pass)
+          step.attention?.forward(pass)
+        }
+        if let upsampler = level.upsampler {
+          forEachChunk(pass, of: upsampler.output.shape) { upsampler.forward($0) }
+        } else {
+          last.forward(lastInput, bias: pass.parameters[last.bias], into: output, pass)
+        }
       }
-      level.upsampler?.forward(pass)
     }
-    last.forward(lastInput, bias: pass.parameters[last.bias], into: output, pass)
   }
 
-  /// Runs backward after `forward` in the same workspace: reads the gradient at `output`, adds the parameters'
-  /// gradients, and writes the input's at `input`.
-  package func backward(labels: [Int]? = nil, _ pass: BackwardPass) {
+  /// Runs backward after `forward` in the same workspace: reads the gradient at `output` and adds the parameters'
+  /// gradients.
+  ///
+  /// - Parameter toInput: whether to write the gradient of `input` too.
+  package func backward(labels: [Int]? = nil, toInput: Bool = false, _ pass: BackwardPass) {
     embedding.prepareGradient(pass)
-    addColumnSums(
-      pass.gradients[output.slice[0..<pass.count * output.shape.count]],
-      into: pass.parameterGradients.mutable(last.bias))
-    last.backward(lastInput, output, accumulates: false, pass)
     for level in upLevels.reversed() {
-      level.upsampler?.backward(pass)
-      for step in level.steps.reversed() {
-        step.attention?.backward(pass)
-        step.residual.backward(accumulates: false, pass)
-        step.concatenation?.backward(pass)
+      forEachChunk(pass, of: level.shape) { pass in
+        if let upsampler = level.upsampler {
+          forEachChunk(pass, of: upsampler.output.shape) { upsampler.backward($0) }
+        } else {
+          addColumnSums(
+            pass.gradients[output.gradient(pass.images)], into: pass.parameterGradients.mutable(last.bias))
+          last.backward(lastInput, output, accumulates: false, pass)
+        }
+        for step in level.steps.reversed() {
+          step.concatenation?.forward(pass.forward)
+          step.attention?.backward(pass)
+          step.residual.backward(accumulates: false, pass)
+          step.concatenation?.backward(pass)
+        }
       }
     }
-    middle.second.backward(accumulates: false, pass)
-    middle.attention?.backward(pass)
-    // From here on every tensor is a skip too, whose gradient has come from the way up already.
-    middle.first.backward(accumulates: true, pass)
+    forEachChunk(pass, of: middle.first.output.shape) { pass in
+      middle.second.backward(accumulates: false, pass)
+      middle.attention?.backward(pass)
+      // From here on every tensor is a skip too, whose gradient has come from the way up already.
+      middle.first.backward(accumulates: true, pass)
+    }
     for level in downLevels.reversed() {
-      level.downsampler?.backward(accumulates: true, pass)
-      for step in level.steps.reversed() {
-        step.attention?.backward(pass)
-        step.residual.backward(accumulates: true, pass)
+      forEachChunk(pass, of: level.shape) { pass in
+        level.downsampler?.backward(accumulates: true, pass)
+        for step in level.steps.reversed() {
+          step.attention?.backward(pass)
+          step.residual.backward(accumulates: true, pass)
+        }
+        if level.isFirst { firstConvolution.backward(accumulates: false, toInput: toInput, pass) }
       }
     }
-    firstConvolution.backward(accumulates: false, pass)
     embedding.backward(labels: labels, pass)
+  }
+
+  private func forEachChunk(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
+    for first in stride(from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.chunkSize(of: shape)) {
+      var chunk = pass
+      chunk.images = first..<min(first + plan.chunkSize(of: shape), pass.images.upperBound)
+      body(chunk)
+    }
+  }
+
+  private func forEachChunk(_ pass: BackwardPass, of shape: ImageShape, _ body: (BackwardPass) -> Void) {
+    forEachChunk(pass.forward, of: shape) { forward in
+      var chunk = pass
+      chunk.forward = forward
+      body(chunk)
+    }
   }
 
   /// Fills a parameter arena with PyTorch's default initialisation.

@@ -18,41 +18,111 @@ package struct ConvolutionParameters: Sendable {
 
 /// An activation of the network: where it lies in a workspace, for up to a micro-batch of images.
 package struct Tensor: Sendable {
-  /// [capacity, height, width, channels].
-  package let slice: Slice
+  /// [capacity, height, width, channels], among the activations.
+  private let values: Slice
+  /// The same, among the gradients.
+  private let gradients: Slice
   /// Of one image.
   package let shape: ImageShape
 
-  /// The part of image `index`.
-  package subscript(index: Int) -> Slice { slice.part(index, length: shape.count) }
+  fileprivate init(values: Slice, gradients: Slice, shape: ImageShape) {
+    self.values = values
+    self.gradients = gradients
+    self.shape = shape
+  }
+
+  package subscript(image: Int) -> Slice { values.part(image, length: shape.count) }
+  package subscript(images: Range<Int>) -> Slice { values.parts(images, length: shape.count) }
+
+  package func gradient(_ image: Int) -> Slice { gradients.part(image, length: shape.count) }
+  package func gradient(_ images: Range<Int>) -> Slice { gradients.parts(images, length: shape.count) }
 }
 
-/// Plans a network's buffers while its layers are made: parameters, activations (one slice each, for a whole
-/// micro-batch, none shared) and the scratch memory that every layer uses in turn.
+/// Memory that the steps of a network use in turn.
+private struct StepMemory: Sendable {
+  private var free: [Slice] = []
+  private var used: [Slice] = []
+
+  mutating func reserve(_ count: Int, in plan: inout ArenaPlan) -> Slice {
+    let fitting = free.indices.filter { free[$0].count >= count }
+    let smallest = fitting.min { free[$0].count < free[$1].count }
+    let slice = smallest.map { free.remove(at: $0) } ?? plan.reserve(count)
+    used.append(slice)
+    return slice[0..<count]
+  }
+
+  mutating func beginStep() {
+    free += used
+    used = []
+  }
+}
+
+/// Plans a network's buffers while its layers are made: parameters, activations and their gradients for a
+/// micro-batch, and the scratch memory that every layer uses in turn.
+///
+/// What only one step of the network reads and writes shares its memory with the other steps', and so stays near the
+/// cache: the gradients of tensors local to a step, and where no backward pass will follow, these tensors themselves.
 package struct NetworkPlan: Sendable {
   /// Images in a micro-batch.
   package let capacity: Int
   package var parameters = ParameterPlan()
   package private(set) var activations = ArenaPlan()
+  package private(set) var gradients = ArenaPlan()
+  private let forTraining: Bool
+  private var stepActivations = StepMemory()
+  private var stepGradients = StepMemory()
   /// Weights in the form that a pass reads, made from the parameters whenever these have changed.
   package private(set) var forwardWeights = ArenaPlan()
   package private(set) var backwardWeights = ArenaPlan()
   private var preparations: [Preparation] = []
   private var scratch = (padded: 0, plain: 0, channels: 0, attention: 0, convolution: 0)
 
-  package init(capacity: Int) { self.capacity = capacity }
-
-  package mutating func tensor(_ shape: ImageShape) -> Tensor {
-    Tensor(slice: activations.reserve(capacity * shape.count), shape: shape)
+  /// - Parameter forTraining: whether there will be backward passes.
+  package init(capacity: Int, forTraining: Bool) {
+    self.capacity = capacity
+    self.forTraining = forTraining
   }
 
-  /// `count` floats for each image.
+  /// - Parameters:
+  ///   - isLocal: whether only layers of the current step read and write it.
+  ///   - isRemade: whether, besides, the step's backward pass begins by making it again.
+  package mutating func tensor(
+    _ shape: ImageShape, isLocal: Bool = false, isRemade: Bool = false
+  ) -> Tensor {
+    let count = capacity * shape.count
+    let isShared = isRemade || isLocal && !forTraining
+    return Tensor(
+      values: isShared ? stepActivations.reserve(count, in: &activations) : activations.reserve(count),
+      gradients: isLocal ? stepGradients.reserve(count, in: &gradients) : gradients.reserve(count),
+      shape: shape)
+  }
+
+  /// Begins the next step: what was local to the last one may be overwritten.
+  package mutating func beginStep() {
+    stepActivations.beginStep()
+    stepGradients.beginStep()
+  }
+
+  /// `count` floats for each image, among the activations.
   package mutating func rows(_ count: Int) -> Slice { activations.reserve(capacity * count) }
 
-  /// Scratch for a micro-batch of this shape: with a border, plain, and per channel.
+  /// The same with a gradient.
+  package mutating func vectors(_ count: Int) -> Tensor {
+    tensor(ImageShape(height: 1, width: 1, channels: count))
+  }
+
+  /// Images of a micro-batch that a level takes at a time: few of a large size, so that one step finds in the
+  /// second-level cache what the last one wrote; all of a small size, so that each weight read serves many.
+  package func chunkSize(of shape: ImageShape) -> Int {
+    max(1, min(capacity, Self.chunkPixels / shape.pixels))
+  }
+  private static let chunkPixels = 2 * 28 * 28
+
+  /// Scratch for a chunk of this shape: with a border, plain, and per channel.
   package mutating func needsScratch(for shape: ImageShape) {
-    scratch.padded = max(scratch.padded, capacity * shape.padded.count)
-    scratch.plain = max(scratch.plain, capacity * shape.count)
+    let count = chunkSize(of: shape)
+    scratch.padded = max(scratch.padded, count * shape.padded.count)
+    scratch.plain = max(scratch.plain, count * shape.count)
     scratch.channels = max(scratch.channels, 2 * shape.channels)
   }
 
@@ -134,18 +204,22 @@ package struct NetworkPlan: Sendable {
     }
   }
 
-  fileprivate func scratchArenas(forTraining: Bool) -> (Arena, Arena, Arena, Arena, Arena, Arena) {
+  fileprivate var scratchArenas: (Arena, Arena, Arena, Arena) {
     (
-      Arena(count: scratch.padded), Arena(count: forTraining ? scratch.padded : 0),
-      Arena(count: forTraining ? scratch.plain : 0), Arena(count: scratch.channels),
-      Arena(count: scratch.attention), Arena(count: scratch.convolution)
+      Arena(count: scratch.padded), Arena(count: scratch.channels), Arena(count: scratch.attention),
+      Arena(count: scratch.convolution)
+    )
+  }
+
+  fileprivate func gradientScratchArenas(forTraining: Bool) -> (Arena, Arena, Arena) {
+    (
+      Arena(count: forTraining ? scratch.padded : 0), Arena(count: forTraining ? scratch.plain : 0),
+      Arena(count: forTraining ? scratch.plain : 0)
     )
   }
 }
 
 /// The memory in which one worker runs a micro-batch: allocated once, by a finished plan.
-///
-/// `gradients` is laid out like `activations`: the gradient of a tensor lies where the tensor does.
 package struct Workspace: Sendable {
   package let activations: Arena
   package let gradients: Arena
@@ -155,6 +229,8 @@ package struct Workspace: Sendable {
   package let paddedGradient: Arena
   /// A micro-batch without a border: the gradient of a convolution's input.
   package let plain: Arena
+  /// The same for the derivative of its activation.
+  package let derivative: Arena
   /// Two numbers a channel.
   package let channels: Arena
   package let attention: Arena
@@ -163,34 +239,36 @@ package struct Workspace: Sendable {
   /// - Parameter forTraining: whether there will be a backward pass.
   package init(_ plan: NetworkPlan, forTraining: Bool) {
     activations = Arena(count: plan.activations.count)
-    gradients = Arena(count: forTraining ? plan.activations.count : 0)
-    (padded, paddedGradient, plain, channels, attention, convolution) =
-      plan.scratchArenas(forTraining: forTraining)
+    gradients = Arena(count: forTraining ? plan.gradients.count : 0)
+    (padded, channels, attention, convolution) = plan.scratchArenas
+    (paddedGradient, plain, derivative) = plan.gradientScratchArenas(forTraining: forTraining)
   }
 }
 
 /// What a forward pass reads and where it works.
 package struct ForwardPass {
-  /// Images in this micro-batch, at most the plan's capacity.
-  package let count: Int
+  /// Images of the micro-batch, all of them or those that a level takes together.
+  package var images: Range<Int>
   package let parameters: Arena
   /// Prepared weights (`NetworkPlan.prepare`).
   package let prepared: Arena
   package let workspace: Workspace
 
+  /// - Parameter count: images in the micro-batch, at most the plan's capacity.
   package init(count: Int, parameters: Arena, prepared: Arena, workspace: Workspace) {
-    self.count = count
+    images = 0..<count
     self.parameters = parameters
     self.prepared = prepared
     self.workspace = workspace
   }
 
+  package var count: Int { images.count }
   var activations: Arena { workspace.activations }
 }
 
 /// What a backward pass reads besides, and the lane of parameter gradients that it adds to.
 package struct BackwardPass {
-  package let forward: ForwardPass
+  package var forward: ForwardPass
   /// The backward pass's prepared weights.
   package let prepared: Arena
   package let parameterGradients: Arena
@@ -201,6 +279,7 @@ package struct BackwardPass {
     self.parameterGradients = parameterGradients
   }
 
+  var images: Range<Int> { forward.images }
   var count: Int { forward.count }
   var parameters: Arena { forward.parameters }
   var workspace: Workspace { forward.workspace }

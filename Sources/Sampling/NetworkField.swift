@@ -5,7 +5,8 @@ import Network
 /// A trained network as a velocity field: takes the states of any number of samples through it in micro-batches
 /// on all threads. A sample's velocity doesn't depend on its neighbours, nor on the number of threads.
 final class NetworkField: VelocityField {
-  private let model: Model
+  private let unet: UNet
+  private let parameters: Arena
   private let prepared: Arena
   private let pool: WorkerPool
   private let workspaces: [Workspace]
@@ -16,21 +17,23 @@ final class NetworkField: VelocityField {
   private let velocities: Arena
   private let times: Arena
 
-  var dimension: Int { model.unet.configuration.dimension }
+  var dimension: Int { unet.configuration.dimension }
 
   /// - Parameters:
+  ///   - unet: planned for sampling.
   ///   - capacity: the most samples that an evaluation may have.
   ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each of the pool's threads.
   init(
-    model: Model, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int, labels: [Int]?
+    unet: UNet, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int, labels: [Int]?
   ) {
-    self.model = model
+    self.unet = unet
+    self.parameters = parameters
     self.prepared = prepared
     self.pool = pool
     self.workspaces = workspaces
     self.labels = labels
-    let count = capacity * model.unet.configuration.dimension
+    let count = capacity * unet.configuration.dimension
     states = Arena(count: count)
     velocities = Arena(count: count)
     times = Arena(count: capacity)
@@ -40,28 +43,28 @@ final class NetworkField: VelocityField {
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
     into velocities: inout MutableSpan<Double>
   ) {
-    let (count, unet) = (times.count, model.unet)
+    let count = times.count
     let (inputs, outputs, rowTimes) = (self.states, self.velocities, self.times)
     precondition(states.count == count * dimension && states.count <= inputs.count)
     narrow(states, into: inputs.mutable(inputs.all[0..<states.count]), scale: 1)
     narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(UNet.timeScale))
     let rowLabels = labels.map { labels in samples.indices.map { labels[samples[$0]] } }
     let size = unet.microBatchSize
-    pool.run((count + size - 1) / size) { [model, prepared, workspaces, dimension] microBatch, worker in
+    pool.run((count + size - 1) / size) { [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
       let rows = microBatch * size..<min((microBatch + 1) * size, count)
       let elements = rows.lowerBound * dimension..<rows.upperBound * dimension
       let workspace = workspaces[worker]
       copy(
         inputs[inputs.all[elements]],
-        into: workspace.activations.mutable(unet.input.slice[0..<elements.count]))
+        into: workspace.activations.mutable(unet.input[0..<rows.count]))
       copy(
         rowTimes[rowTimes.all[rows]], into: workspace.activations.mutable(unet.timesteps[0..<rows.count]))
       unet.forward(
         labels: rowLabels.map { Array($0[rows]) },
         ForwardPass(
-          count: rows.count, parameters: model.parameters, prepared: prepared, workspace: workspace))
+          count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace))
       copy(
-        workspace.activations[unet.output.slice[0..<elements.count]],
+        workspace.activations[unet.output[0..<rows.count]],
         into: outputs.mutable(outputs.all[elements]))
     }
     let results = outputs[outputs.all[0..<states.count]]

@@ -7,6 +7,7 @@ import Network
 /// step size for all, makes it depend on the others.)
 public final class Sampler {
   public let model: Model
+  private let unet: UNet
   private let pool: WorkerPool
   private let workspaces: [Workspace]
   /// The weights as the network reads them.
@@ -19,12 +20,24 @@ public final class Sampler {
     self.init(model: model, pool: WorkerPool(threadCount: threads))
   }
 
-  package init(model: Model, pool: WorkerPool) {
+  package convenience init(model: Model, pool: WorkerPool) {
+    let plan = model.unet.forSampling.plan
+    let prepared = Arena(count: plan.forwardWeights.count)
+    plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
+    self.init(
+      model: model, pool: pool, prepared: prepared,
+      workspaces: (0..<pool.threadCount).map { _ in Workspace(plan, forTraining: false) })
+  }
+
+  /// - Parameters:
+  ///   - prepared: the model's prepared weights.
+  ///   - workspaces: one for each thread, of the model's plan or one with more in it.
+  package init(model: Model, pool: WorkerPool, prepared: Arena, workspaces: [Workspace]) {
     self.model = model
     self.pool = pool
-    prepared = Arena(count: model.unet.plan.forwardWeights.count)
-    model.unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
-    workspaces = (0..<pool.threadCount).map { _ in Workspace(model.unet.plan, forTraining: false) }
+    self.prepared = prepared
+    self.workspaces = workspaces
+    unet = model.unet.forSampling
   }
 
   public struct Samples: Sendable {
@@ -56,7 +69,7 @@ public final class Sampler {
       let chunk = first..<min(first + chunkSize, numbers.upperBound)
       let offset = first - numbers.lowerBound
       var field = NetworkField(
-        model: model, prepared: prepared, pool: pool, workspaces: workspaces, capacity: chunk.count,
+        unet: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces, capacity: chunk.count,
         labels: labels.map { Array($0[offset..<offset + chunk.count]) })
       var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
       let statistics = try solver.integrate(&field, from: 0, to: 1, states: &states)
@@ -74,7 +87,7 @@ public final class Sampler {
   package func evaluate(count: Int, time: Double) {
     let dimension = model.unet.configuration.dimension
     let field = NetworkField(
-      model: model, prepared: prepared, pool: pool, workspaces: workspaces, capacity: count,
+      unet: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces, capacity: count,
       labels: model.unet.configuration.classCount.map { _ in Array(repeating: 0, count: count) })
     let states = [Double](repeating: 0.5, count: count * dimension)
     var velocities = states

@@ -77,6 +77,14 @@ package final class LossEngine: Sendable {
     return meanLoss(batch)
   }
 
+  /// Lends prepared weights and the workers' memory, for forward passes between two steps.
+  func lend<Result>(
+    _ parameters: Arena, _ body: (_ prepared: Arena, _ workspaces: [Workspace]) throws -> Result
+  ) rethrows -> Result {
+    unet.plan.prepare(parameters, forward: forwardWeights, backward: nil, pool: pool)
+    return try body(forwardWeights, workers.map(\.workspace))
+  }
+
   private func microBatchCount(_ batch: Batch) -> Int {
     precondition(batch.count > 0 && batch.count <= losses.count)
     return (batch.count + unet.microBatchSize - 1) / unet.microBatchSize
@@ -126,7 +134,7 @@ package final class LossEngine: Sendable {
   ) {
     let (dimension, gradients) = (unet.configuration.dimension, worker.workspace.gradients)
     for i in 0..<pass.count {
-      var gradient = gradients.mutable(unet.output[i])
+      var gradient = gradients.mutable(unet.output.gradient(i))
       FlowMatchingLoss.gradient(
         prediction: worker.workspace.activations[unet.output[i]],
         velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)],

@@ -139,6 +139,15 @@ public final class Trainer {
   /// The threads, for sampling between epochs.
   package var pool: WorkerPool { engine.pool }
 
+  /// Lends the trainer's memory for sampling between epochs: the weights of `model`, prepared, and a workspace for
+  /// each thread.
+  package func lendMemory<Result>(
+    _ body: (_ prepared: Arena, _ workspaces: [Workspace]) throws -> Result
+  ) rethrows -> Result {
+    defer { engine.parametersChanged(state.parameters) }
+    return try engine.lend(state.bestParameters, body)
+  }
+
   /// Trains up to the last step.
   ///
   /// - Parameters:

@@ -81,8 +81,10 @@ struct TrainingSession {
   /// 64 samples, always from the same noise, by a solver that is quick rather than exact.
   private func writeSheet(step: Int) throws -> String {
     let model = trainer.model
-    let sampler = Sampler(model: model, pool: trainer.pool)
-    let samples = try sampler.sample(0..<64, seed: 0, solver: .fixed(.midpoint, steps: 8))
+    let samples = try trainer.lendMemory { prepared, workspaces in
+      try Sampler(model: model, pool: trainer.pool, prepared: prepared, workspaces: workspaces)
+        .sample(0..<64, seed: 0, solver: .fixed(.midpoint, steps: 8))
+    }
     let configuration = model.unet.configuration
     let sheet = ContactSheet.image(
       pixels: Pixels.bytes(samples.values.span), height: configuration.sampleHeight,

@@ -33,15 +33,25 @@ import Testing
       return y
     }
 
+    /// The forward pass that precedes the backward one.
+    func forwardWithDerivative() -> (output: Buffer, derivative: Buffer) {
+      let y = Buffer(unwritten: norm.shape.padded.count)
+      let derivative = Buffer(unwritten: norm.shape.count)
+      norm.forward(
+        x.span, statistics: statistics.span, weight: weight.span, bias: bias.span, into: y.mutable,
+        derivative: derivative.mutable)
+      return (y, derivative)
+    }
+
     func backward(accumulates: Bool) -> (dx: Buffer, weight: Buffer, bias: Buffer) {
-      let dy = Buffer(da.values)
+      let derivative = activates ? forwardWithDerivative().derivative : nil
       let dx = Buffer(count: norm.shape.count, accumulates: accumulates)
       let scratch = Buffer(unwritten: 2 * norm.shape.channels)
       let dGamma = Buffer(count: norm.shape.channels, accumulates: true)
       let dBeta = Buffer(count: norm.shape.channels, accumulates: true)
       norm.backward(
-        x.span, statistics: statistics.span, weight: weight.span, bias: bias.span, activates: activates,
-        dy.mutable, scratch: scratch.mutable, weightGradient: dGamma.mutable, biasGradient: dBeta.mutable,
+        x.span, statistics: statistics.span, weight: weight.span, da.span, derivative: derivative?.span,
+        scratch: scratch.mutable, weightGradient: dGamma.mutable, biasGradient: dBeta.mutable,
         into: dx.mutable, accumulates: accumulates)
       return (dx, dGamma, dBeta)
     }

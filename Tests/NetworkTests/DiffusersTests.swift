@@ -34,7 +34,7 @@ import Testing
     unet.plan.prepare(
       model.parameters, forward: prepared, backward: nil, pool: WorkerPool(threadCount: 1))
     let activations = workspace.activations
-    Philox(seed: 1, purpose: .samplingNoise).fillNormals(activations.mutable(unet.input.slice))
+    Philox(seed: 1, purpose: .samplingNoise).fillNormals(activations.mutable(unet.input[0..<count]))
     let timesteps = (0..<count).map { Float(1000 * $0) / Float(count) + 31.25 }
     var times = activations.mutable(unet.timesteps)
     for (i, time) in timesteps.enumerated() { times[i] = time }
@@ -43,7 +43,7 @@ import Testing
 
     /// PyTorch's order, [N, C, H, W].
     func channelsFirst(_ tensor: Tensor) -> [Float] {
-      let values = activations[tensor.slice]
+      let values = activations[tensor[0..<count]]
       return (0..<values.count).map { i in
         let (image, rest) = i.quotientAndRemainder(dividingBy: tensor.shape.count)
         let (channel, pixel) = rest.quotientAndRemainder(dividingBy: tensor.shape.pixels)

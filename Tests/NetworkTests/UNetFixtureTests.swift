@@ -41,12 +41,12 @@ import Testing
     /// Copies a fixture from [N, C, H, W] to [N, H, W, C].
     func write(_ name: String, to tensor: Tensor, of arena: Arena) throws {
       let values = channelsLast(try expected.floats(name), tensor.shape)
-      var destination = arena.mutable(tensor.slice[0..<values.count])
+      var destination = arena.mutable(tensor[0..<values.count / tensor.shape.count])
       for i in values.indices { destination[i] = values[i] }
     }
 
-    func read(_ tensor: Tensor, of arena: Arena) -> [Float] {
-      let values = arena[tensor.slice[0..<count * tensor.shape.count]]
+    func read(_ tensor: Tensor, of arena: Arena, gradient: Bool = false) -> [Float] {
+      let values = arena[gradient ? tensor.gradient(0..<count) : tensor[0..<count]]
       return values.indices.map { values[$0] }
     }
 
@@ -91,11 +91,11 @@ import Testing
     let expectedLoss = Double(try expected.floats("loss")[0])
     #expect(abs(loss - expectedLoss) < 1e-5 * expectedLoss)
 
-    var gradient = workspace.gradients.mutable(unet.output.slice[0..<output.count])
+    var gradient = workspace.gradients.mutable(unet.output.gradient(0..<test.count))
     for i in output.indices { gradient[i] = 2 * (output[i] - target[i]) / Float(output.count) }
     let parameterGradients = Arena(count: unet.plan.parameters.count)
     unet.backward(
-      labels: test.labels,
+      labels: test.labels, toInput: true,
       BackwardPass(
         forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
 
@@ -115,7 +115,7 @@ import Testing
     }
     #expect(largest > 0)
 
-    let inputGradient = test.read(unet.input, of: workspace.gradients)
+    let inputGradient = test.read(unet.input, of: workspace.gradients, gradient: true)
     let expectedGradient = test.channelsLast(try expected.floats("input_gradient"), unet.input.shape)
     #expect(relativeError(inputGradient, expectedGradient) < 1e-3)
   }

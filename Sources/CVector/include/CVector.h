@@ -2,6 +2,7 @@
 #define CVECTOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // What the compiler was told about this CPU, as types and constants that Swift imports and folds at
 // compile time. The widest vector of the target is the unit of every kernel.
@@ -36,5 +37,9 @@ const char *inkflow_build_flavour(void);
 /// Whether the CPU that runs now has the vector instructions the build uses. A build for a newer CPU
 /// would otherwise die of SIGILL somewhere in the middle of a run.
 bool inkflow_cpu_is_sufficient(void);
+
+/// Asks the system to back this memory, which begins on a page, with huge pages where it has them. Advice: nothing
+/// but the time depends on the answer.
+void inkflow_advise_huge_pages(void *memory, size_t bytes);
 
 #endif
