@@ -32,36 +32,36 @@ package struct GroupNorm: Sendable {
     let (x, mean) = (x.pointer, statistics.pointer)
     let deviation = mean + channels
     forEachVector(channels) { c, lanes in
-      let sum = sumOverPixels { pixel in x.lanes(at: pixel * channels + c, count: lanes) }
-      mean.store(sum, at: c, count: lanes)
+      mean.store(sumOverPixels(x + c, squared: false, Lanes(repeating: 0), lanes), at: c, count: lanes)
     }
     averageGroups(mean)
     // A second pass over the image, which is in the cache by now: E[x²] − mean² would cancel.
     forEachVector(channels) { c, lanes in
-      let mean = mean.lanes(at: c, count: lanes)
-      let sum = sumOverPixels { pixel in
-        let centred = x.lanes(at: pixel * channels + c, count: lanes) - mean
-        return centred * centred
-      }
+      let sum = sumOverPixels(x + c, squared: true, mean.lanes(at: c, count: lanes), lanes)
       deviation.store(sum, at: c, count: lanes)
     }
     averageGroups(deviation)
     for c in 0..<channels { deviation[c] = 1 / (deviation[c] + eps).squareRoot() }
   }
 
-  /// In four sums, as one would wait for each addition to end before the next.
+  /// Σ x or Σ (x − mean)² for a vector of channels: in four sums, so that no addition waits for the last one.
   @inline(__always)
-  private func sumOverPixels(_ term: (_ pixel: Int) -> Lanes) -> Lanes {
+  private func sumOverPixels(_ x: Source, squared: Bool, _ mean: Lanes, _ lanes: Int) -> Lanes {
+    @inline(__always)
+    func add(_ pixel: Int, to sum: inout Lanes) {
+      let value = x.lanes(at: pixel * channels, count: lanes)
+      sum = squared ? sum.addingProduct(value - mean, value - mean) : sum + value
+    }
     let zero = Lanes(repeating: 0)
     var (a, b, c, d) = (zero, zero, zero, zero)
     let whole = shape.pixels / 4 * 4
     for pixel in stride(from: 0, to: whole, by: 4) {
-      a += term(pixel)
-      b += term(pixel + 1)
-      c += term(pixel + 2)
-      d += term(pixel + 3)
+      add(pixel, to: &a)
+      add(pixel + 1, to: &b)
+      add(pixel + 2, to: &c)
+      add(pixel + 3, to: &d)
     }
-    for pixel in whole..<shape.pixels { a += term(pixel) }
+    for pixel in whole..<shape.pixels { add(pixel, to: &a) }
     return (a + b) + (c + d)
   }
 
@@ -86,11 +86,8 @@ package struct GroupNorm: Sendable {
     border: Int, into output: consuming MutableSpan<Float>
   ) {
     precondition(output.count == (border == 0 ? shape : shape.padded).count)
-    let y = output.pointer
-    if border == 1 { clearBorder(y, of: shape) }
-    forEachNormalized(x, statistics, weight, bias, border: border) { v, _, at, lanes in
-      y.store(activates ? v * sigmoid(v) : v, at: at, count: lanes)
-    }
+    normalize(
+      x, statistics, weight, bias, activates: activates, border: border, into: output.pointer, derivative: nil)
   }
 
   /// The forward pass with SiLU into a padded plane, again, and with it what the backward pass needs of SiLU:
@@ -102,37 +99,41 @@ package struct GroupNorm: Sendable {
     into output: consuming MutableSpan<Float>, derivative: consuming MutableSpan<Float>
   ) {
     precondition(output.count == shape.padded.count && derivative.count == shape.count)
-    let (a, derivative) = (output.pointer, derivative.pointer)
-    clearBorder(a, of: shape)
-    forEachNormalized(x, statistics, weight, bias, border: 1) { y, inner, at, lanes in
-      let s = sigmoid(y)
-      let activated = y * s
-      a.store(activated, at: at, count: lanes)
-      derivative.store(s.addingProduct(activated, Lanes(repeating: 1) - s), at: inner, count: lanes)
-    }
+    normalize(
+      x, statistics, weight, bias, activates: true, border: 1, into: output.pointer,
+      derivative: derivative.pointer)
   }
 
-  /// Calls `body(y, offset in an image, offset in its plane, lanes)` for every vector.
   @inline(__always)
-  private func forEachNormalized(
-    _ x: Span<Float>, _ statistics: Span<Float>, _ weight: Span<Float>, _ bias: Span<Float>, border: Int,
-    _ body: (_ y: Lanes, _ inner: Int, _ at: Int, _ lanes: Int) -> Void
+  private func normalize(
+    _ x: Span<Float>, _ statistics: Span<Float>, _ weight: Span<Float>, _ bias: Span<Float>, activates: Bool,
+    border: Int, into output: Destination, derivative: Destination?
   ) {
     precondition(x.count == shape.count && statistics.count == 2 * channels)
     precondition(weight.count == channels && bias.count == channels)
+    if border == 1 { clearBorder(output, of: shape) }
     let (x, mean, gamma, beta) = (x.pointer, statistics.pointer, weight.pointer, bias.pointer)
     let deviation = mean + channels
     let pitch = (border == 0 ? shape : shape.padded).width * channels
+    let one = Lanes(repeating: 1)
     forEachVector(channels) { c, lanes in
       let scale = deviation.lanes(at: c, count: lanes) * gamma.lanes(at: c, count: lanes)
       let mean = mean.lanes(at: c, count: lanes)
       let beta = beta.lanes(at: c, count: lanes)
       for row in 0..<shape.height {
-        let (inner, at) = (row * shape.width * channels + c, (row + border) * pitch + border * channels + c)
+        let inner = row * shape.width * channels + c
+        let outer = (row + border) * pitch + border * channels + c
         for column in 0..<shape.width {
           let offset = column * channels
           let y = beta.addingProduct(x.lanes(at: inner + offset, count: lanes) - mean, scale)
-          body(y, inner + offset, at + offset, lanes)
+          guard activates else {
+            output.store(y, at: outer + offset, count: lanes)
+            continue
+          }
+          let s = sigmoid(y)
+          let activated = y * s
+          output.store(activated, at: outer + offset, count: lanes)
+          derivative?.store(s.addingProduct(activated, one - s), at: inner + offset, count: lanes)
         }
       }
     }
@@ -156,48 +157,31 @@ package struct GroupNorm: Sendable {
   ) {
     precondition(x.count == shape.count && da.count == shape.count && dx.count == shape.count)
     precondition(statistics.count == 2 * channels && scratch.count == 2 * channels)
-    let gradients = (dGamma: weightGradient.pointer, dBeta: biasGradient.pointer, dx: dx.pointer)
-    let (da, scratch) = (da.pointer, scratch.pointer)
-    if let derivative {
-      precondition(derivative.count == shape.count)
-      let derivative = derivative.pointer
-      backward(x.pointer, statistics.pointer, weight.pointer, scratch, gradients, accumulates) { at, lanes in
-        da.lanes(at: at, count: lanes) * derivative.lanes(at: at, count: lanes)
-      }
-    } else {
-      backward(x.pointer, statistics.pointer, weight.pointer, scratch, gradients, accumulates) { at, lanes in
-        da.lanes(at: at, count: lanes)
-      }
-    }
-  }
-
-  @inline(__always)
-  private func backward(
-    _ x: Source, _ mean: Source, _ gamma: Source, _ scratch: Destination,
-    _ gradients: (dGamma: Destination, dBeta: Destination, dx: Destination), _ accumulates: Bool,
-    dy: (_ at: Int, _ lanes: Int) -> Lanes
-  ) {
+    precondition(derivative == nil || derivative?.count == shape.count)
+    let (x, mean, gamma) = (x.pointer, statistics.pointer, weight.pointer)
     let deviation = mean + channels
-    let (meanOfGradient, meanOfProduct) = (scratch, scratch + channels)
-    let (dGamma, dBeta, dx) = gradients
+    let (da, derivative) = (da.pointer, derivative?.pointer)
+    let (meanOfGradient, dx) = (scratch.pointer, dx.pointer)
+    let meanOfProduct = meanOfGradient + channels
+    let (dGamma, dBeta) = (weightGradient.pointer, biasGradient.pointer)
     forEachVector(channels) { c, lanes in
       let mean = mean.lanes(at: c, count: lanes)
       let gamma = gamma.lanes(at: c, count: lanes)
       let zero = Lanes(repeating: 0)
-      var (sums, products) = ((zero, zero), (zero, zero))
-      @inline(__always)
-      func add(_ pixel: Int, _ sum: inout Lanes, _ product: inout Lanes) {
-        let gradient = dy(pixel * channels + c, lanes)
-        sum += gradient
-        product = product.addingProduct(gradient, x.lanes(at: pixel * channels + c, count: lanes) - mean)
+      // Two sums each: one addition needn't wait for the other.
+      var (evenSum, oddSum, evenProduct, oddProduct) = (zero, zero, zero, zero)
+      for pixel in stride(from: 0, to: shape.pixels, by: 2) {
+        let at = pixel * channels + c
+        let even = dy(da, derivative, at, lanes)
+        evenSum += even
+        evenProduct = evenProduct.addingProduct(even, x.lanes(at: at, count: lanes) - mean)
+        guard pixel + 1 < shape.pixels else { break }
+        let odd = dy(da, derivative, at + channels, lanes)
+        oddSum += odd
+        oddProduct = oddProduct.addingProduct(odd, x.lanes(at: at + channels, count: lanes) - mean)
       }
-      for pixel in stride(from: 0, to: shape.pixels - 1, by: 2) {
-        add(pixel, &sums.0, &products.0)
-        add(pixel + 1, &sums.1, &products.1)
-      }
-      if shape.pixels % 2 == 1 { add(shape.pixels - 1, &sums.0, &products.0) }
-      let sum = sums.0 + sums.1
-      let product = (products.0 + products.1) * deviation.lanes(at: c, count: lanes)
+      let sum = evenSum + oddSum
+      let product = (evenProduct + oddProduct) * deviation.lanes(at: c, count: lanes)
       dBeta.store(dBeta.lanes(at: c, count: lanes) + sum, at: c, count: lanes)
       dGamma.store(dGamma.lanes(at: c, count: lanes) + product, at: c, count: lanes)
       meanOfGradient.store(gamma * sum, at: c, count: lanes)
@@ -213,11 +197,16 @@ package struct GroupNorm: Sendable {
       let slope = meanOfProduct.lanes(at: c, count: lanes) * deviation * deviation
       for pixel in 0..<shape.pixels {
         let at = pixel * channels + c
-        let centred = x.lanes(at: at, count: lanes) - mean
-        let gradient = (-offset).addingProduct(dy(at, lanes), scale).addingProduct(-centred, slope)
         let old = accumulates ? dx.lanes(at: at, count: lanes) : Lanes(repeating: 0)
-        dx.store(old + gradient, at: at, count: lanes)
+        let line = offset.addingProduct(x.lanes(at: at, count: lanes) - mean, slope)
+        dx.store((old - line).addingProduct(dy(da, derivative, at, lanes), scale), at: at, count: lanes)
       }
     }
+  }
+
+  @inline(__always)
+  private func dy(_ da: Source, _ derivative: Source?, _ at: Int, _ lanes: Int) -> Lanes {
+    guard let derivative else { return da.lanes(at: at, count: lanes) }
+    return da.lanes(at: at, count: lanes) * derivative.lanes(at: at, count: lanes)
   }
 }

@@ -38,8 +38,7 @@ package func upsample(_ image: Span<Float>, shape: ImageShape, into padded: cons
   for y in 0..<large.height {
     let row = destination + (y + 1) * pitch + channels
     for x in 0..<large.width {
-      (row + x * channels)
-        .update(from: source + ((y / 2) * shape.width + x / 2) * channels, count: channels)
+      copyPixel(source + ((y / 2) * shape.width + x / 2) * channels, channels, to: row + x * channels)
     }
   }
 }
@@ -76,8 +75,8 @@ package func concatenate(
   let (a, b, output) = (a.pointer, b.pointer, output.pointer)
   for pixel in 0..<pixels {
     let row = output + pixel * (aChannels + bChannels)
-    row.update(from: a + pixel * aChannels, count: aChannels)
-    (row + aChannels).update(from: b + pixel * bChannels, count: bChannels)
+    copyPixel(a + pixel * aChannels, aChannels, to: row)
+    copyPixel(b + pixel * bChannels, bChannels, to: row + aChannels)
   }
 }
 
@@ -91,8 +90,16 @@ package func split(
   let (gradient, a, b) = (gradient.pointer, a.pointer, b.pointer)
   for pixel in 0..<pixels {
     let row = gradient + pixel * (aChannels + bChannels)
-    (a + pixel * aChannels).update(from: row, count: aChannels)
-    (b + pixel * bChannels).update(from: row + aChannels, count: bChannels)
+    copyPixel(row, aChannels, to: a + pixel * aChannels)
+    copyPixel(row + aChannels, bChannels, to: b + pixel * bChannels)
+  }
+}
+
+/// A pixel's channels: too few for a call of memmove to pay.
+@inline(__always)
+private func copyPixel(_ source: Source, _ channels: Int, to destination: Destination) {
+  forEachVector(channels) { c, lanes in
+    destination.store(source.lanes(at: c, count: lanes), at: c, count: lanes)
   }
 }
 
