@@ -31,38 +31,44 @@ package struct GroupNorm: Sendable {
     precondition(x.count == shape.count && statistics.count == 2 * channels)
     let (x, mean) = (x.pointer, statistics.pointer)
     let deviation = mean + channels
-    forEachVector(channels) { c, lanes in
-      mean.store(sumOverPixels(x + c, squared: false, Lanes(repeating: 0), lanes), at: c, count: lanes)
+    let zero = Lanes(repeating: 0)
+    mean.update(repeating: 0, count: 2 * channels)
+    forEachSegment { pixels in
+      forEachVector(channels) { c, lanes in
+        var (even, odd) = (zero, zero)
+        for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
+          even += x.lanes(at: pixel * channels + c, count: lanes)
+          if pixel + 1 < pixels.upperBound { odd += x.lanes(at: (pixel + 1) * channels + c, count: lanes) }
+        }
+        mean.store(mean.lanes(at: c, count: lanes) + (even + odd), at: c, count: lanes)
+      }
     }
     averageGroups(mean)
     // A second pass over the image, which is in the cache by now: E[x²] − mean² would cancel.
-    forEachVector(channels) { c, lanes in
-      let sum = sumOverPixels(x + c, squared: true, mean.lanes(at: c, count: lanes), lanes)
-      deviation.store(sum, at: c, count: lanes)
+    forEachSegment { pixels in
+      forEachVector(channels) { c, lanes in
+        let mean = mean.lanes(at: c, count: lanes)
+        var (even, odd) = (zero, zero)
+        for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
+          let first = x.lanes(at: pixel * channels + c, count: lanes) - mean
+          even = even.addingProduct(first, first)
+          if pixel + 1 < pixels.upperBound {
+            let second = x.lanes(at: (pixel + 1) * channels + c, count: lanes) - mean
+            odd = odd.addingProduct(second, second)
+          }
+        }
+        deviation.store(deviation.lanes(at: c, count: lanes) + (even + odd), at: c, count: lanes)
+      }
     }
     averageGroups(deviation)
     for c in 0..<channels { deviation[c] = 1 / (deviation[c] + eps).squareRoot() }
   }
 
-  /// Σ x or Σ (x − mean)² for a vector of channels: in four sums, so that no addition waits for the last one.
+  /// An image is gone through in segments that fit the first-level cache, a segment vector by vector of channels: so
+  /// memory is read as it lies, and sums over a segment stay in registers.
   @inline(__always)
-  private func sumOverPixels(_ x: Source, squared: Bool, _ mean: Lanes, _ lanes: Int) -> Lanes {
-    @inline(__always)
-    func add(_ pixel: Int, to sum: inout Lanes) {
-      let value = x.lanes(at: pixel * channels, count: lanes)
-      sum = squared ? sum.addingProduct(value - mean, value - mean) : sum + value
-    }
-    let zero = Lanes(repeating: 0)
-    var (a, b, c, d) = (zero, zero, zero, zero)
-    let whole = shape.pixels / 4 * 4
-    for pixel in stride(from: 0, to: whole, by: 4) {
-      add(pixel, to: &a)
-      add(pixel + 1, to: &b)
-      add(pixel + 2, to: &c)
-      add(pixel + 3, to: &d)
-    }
-    for pixel in whole..<shape.pixels { add(pixel, to: &a) }
-    return (a + b) + (c + d)
+  private func forEachSegment(_ body: (_ pixels: Range<Int>) -> Void) {
+    for first in stride(from: 0, to: shape.pixels, by: 32) { body(first..<min(first + 32, shape.pixels)) }
   }
 
   /// Replaces per-channel sums over pixels by their group's mean.
@@ -116,11 +122,11 @@ package struct GroupNorm: Sendable {
     let deviation = mean + channels
     let pitch = (border == 0 ? shape : shape.padded).width * channels
     let one = Lanes(repeating: 1)
-    forEachVector(channels) { c, lanes in
-      let scale = deviation.lanes(at: c, count: lanes) * gamma.lanes(at: c, count: lanes)
-      let mean = mean.lanes(at: c, count: lanes)
-      let beta = beta.lanes(at: c, count: lanes)
-      for row in 0..<shape.height {
+    for row in 0..<shape.height {
+      forEachVector(channels) { c, lanes in
+        let scale = deviation.lanes(at: c, count: lanes) * gamma.lanes(at: c, count: lanes)
+        let mean = mean.lanes(at: c, count: lanes)
+        let beta = beta.lanes(at: c, count: lanes)
         let inner = row * shape.width * channels + c
         let outer = (row + border) * pitch + border * channels + c
         for column in 0..<shape.width {
@@ -164,24 +170,33 @@ package struct GroupNorm: Sendable {
     let (meanOfGradient, dx) = (scratch.pointer, dx.pointer)
     let meanOfProduct = meanOfGradient + channels
     let (dGamma, dBeta) = (weightGradient.pointer, biasGradient.pointer)
-    forEachVector(channels) { c, lanes in
-      let mean = mean.lanes(at: c, count: lanes)
-      let gamma = gamma.lanes(at: c, count: lanes)
-      let zero = Lanes(repeating: 0)
-      // Two sums each: one addition needn't wait for the other.
-      var (evenSum, oddSum, evenProduct, oddProduct) = (zero, zero, zero, zero)
-      for pixel in stride(from: 0, to: shape.pixels, by: 2) {
-        let at = pixel * channels + c
-        let even = dy(da, derivative, at, lanes)
-        evenSum += even
-        evenProduct = evenProduct.addingProduct(even, x.lanes(at: at, count: lanes) - mean)
-        guard pixel + 1 < shape.pixels else { break }
-        let odd = dy(da, derivative, at + channels, lanes)
-        oddSum += odd
-        oddProduct = oddProduct.addingProduct(odd, x.lanes(at: at + channels, count: lanes) - mean)
+    // Σ dy and Σ dy·(x − mean) at first.
+    let zero = Lanes(repeating: 0)
+    meanOfGradient.update(repeating: 0, count: 2 * channels)
+    forEachSegment { pixels in
+      forEachVector(channels) { c, lanes in
+        let mean = mean.lanes(at: c, count: lanes)
+        var (evenSum, oddSum, evenProduct, oddProduct) = (zero, zero, zero, zero)
+        for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
+          let at = pixel * channels + c
+          let even = dy(da, derivative, at, lanes)
+          evenSum += even
+          evenProduct = evenProduct.addingProduct(even, x.lanes(at: at, count: lanes) - mean)
+          if pixel + 1 < pixels.upperBound {
+            let odd = dy(da, derivative, at + channels, lanes)
+            oddSum += odd
+            oddProduct = oddProduct.addingProduct(odd, x.lanes(at: at + channels, count: lanes) - mean)
+          }
+        }
+        let (sum, product) = (evenSum + oddSum, evenProduct + oddProduct)
+        meanOfGradient.store(meanOfGradient.lanes(at: c, count: lanes) + sum, at: c, count: lanes)
+        meanOfProduct.store(meanOfProduct.lanes(at: c, count: lanes) + product, at: c, count: lanes)
       }
-      let sum = evenSum + oddSum
-      let product = (evenProduct + oddProduct) * deviation.lanes(at: c, count: lanes)
+    }
+    forEachVector(channels) { c, lanes in
+      let gamma = gamma.lanes(at: c, count: lanes)
+      let sum = meanOfGradient.lanes(at: c, count: lanes)
+      let product = meanOfProduct.lanes(at: c, count: lanes) * deviation.lanes(at: c, count: lanes)
       dBeta.store(dBeta.lanes(at: c, count: lanes) + sum, at: c, count: lanes)
       dGamma.store(dGamma.lanes(at: c, count: lanes) + product, at: c, count: lanes)
       meanOfGradient.store(gamma * sum, at: c, count: lanes)
@@ -189,17 +204,19 @@ package struct GroupNorm: Sendable {
     }
     averageGroups(meanOfGradient)
     averageGroups(meanOfProduct)
-    forEachVector(channels) { c, lanes in
-      let mean = mean.lanes(at: c, count: lanes)
-      let deviation = deviation.lanes(at: c, count: lanes)
-      let scale = gamma.lanes(at: c, count: lanes) * deviation
-      let offset = meanOfGradient.lanes(at: c, count: lanes) * deviation
-      let slope = meanOfProduct.lanes(at: c, count: lanes) * deviation * deviation
-      for pixel in 0..<shape.pixels {
-        let at = pixel * channels + c
-        let old = accumulates ? dx.lanes(at: at, count: lanes) : Lanes(repeating: 0)
-        let line = offset.addingProduct(x.lanes(at: at, count: lanes) - mean, slope)
-        dx.store((old - line).addingProduct(dy(da, derivative, at, lanes), scale), at: at, count: lanes)
+    forEachSegment { pixels in
+      forEachVector(channels) { c, lanes in
+        let mean = mean.lanes(at: c, count: lanes)
+        let deviation = deviation.lanes(at: c, count: lanes)
+        let scale = gamma.lanes(at: c, count: lanes) * deviation
+        let offset = meanOfGradient.lanes(at: c, count: lanes) * deviation
+        let slope = meanOfProduct.lanes(at: c, count: lanes) * deviation * deviation
+        for pixel in pixels {
+          let at = pixel * channels + c
+          let old = accumulates ? dx.lanes(at: at, count: lanes) : zero
+          let line = offset.addingProduct(x.lanes(at: at, count: lanes) - mean, slope)
+          dx.store((old - line).addingProduct(dy(da, derivative, at, lanes), scale), at: at, count: lanes)
+        }
       }
     }
   }
