@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test train resume sample datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test train resume sample bench peers datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -20,6 +20,8 @@ help:
 	@echo 'make train     train on MNIST (DATASET=fashion-mnist, DATASET=synthetic, DATASET=a directory)'
 	@echo 'make resume    go on with that run'
 	@echo 'make sample    draw a sheet of samples from that run'
+	@echo 'make bench     measure kernels, training and sampling against this machine'"'"'s own peak'
+	@echo 'make peers     measure them beside PyTorch, ONNX Runtime and OpenVINO (installs these outside this tree)'
 	@echo 'make datasets  download MNIST and Fashion-MNIST (MIRROR=file:///… from elsewhere)'
 	@echo 'make build, make format, make lint, make clean'
 
@@ -51,6 +53,20 @@ resume: build
 
 sample: build
 	$(INKFLOW) sample '$(OUTPUT)' $(ARGS)
+
+bench: build
+	$(INKFLOW) bench $(ARGS)
+
+# Peers live in a virtual environment of their own, made anew where the list of versions has changed.
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inkflow-peers
+peers: build $(PEERS)/installed
+	$(PEERS)/bin/python benchmarks/peers.py --inkflow $(INKFLOW) $(ARGS)
+
+$(PEERS)/installed: benchmarks/requirements.txt
+	rm -rf '$(PEERS)'
+	$(or $(shell command -v python3),$(error make peers needs python3 with venv)) -m venv '$(PEERS)'
+	'$(PEERS)/bin/pip' install --quiet --requirement benchmarks/requirements.txt
+	touch '$@'
 
 datasets:
 	datasets/fetch.sh mnist fashion-mnist

@@ -1,10 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The CPU's vector instructions, for every target: a helper inlined into a target that is built
+// The vector instructions of the CPU, or of what INKFLOW_MARCH names, for every target: a helper inlined into a target that is built
 // without FMA would call `fmaf()` once per lane.
 #if arch(x86_64)
-  let cpu = ["-march=native"]
+  let cpu = ["-march=\(Context.environment["INKFLOW_MARCH"] ?? "native")"]
 #else
   let cpu = ["-mcpu=native"]
 #endif

@@ -43,7 +43,7 @@ def serve(name, threads, folder):
     for line in sys.stdin:
         request = json.loads(line)
         step = lambda: measure(request["task"], request["batch"])
-        if request.get("warm"):
+        if request["warm"]:
             for _ in range(3):
                 step()
         times = []
@@ -62,7 +62,8 @@ def torch_peer(channels_last, compiled, threads):
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     network = UNet2DModel(**NETWORK).to(memory_format=layout)
-    run = torch.compile(network) if compiled else network
+    # A graph for each batch size, as its user would have it, and not one for all.
+    run = torch.compile(network, dynamic=False) if compiled else network
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
     def measure(task, batch):
@@ -95,11 +96,17 @@ def exported_peer(name, threads, folder):
         run = lambda x, t: session.run(None, {"x": x, "t": t})
     else:
         import openvino
-        core = openvino.Core()
-        model = core.compile_model(
-            str(path), "CPU",
-            {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
-        run = lambda x, t: model([x, t])
+        core, compiled = openvino.Core(), {}
+
+        def run(x, t):
+            # A model for each batch size: it runs several times faster than one with an open size.
+            if len(t) not in compiled:
+                model = core.read_model(path)
+                model.reshape({"x": x.shape, "t": t.shape})
+                compiled[len(t)] = core.compile_model(
+                    model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
+                                   "INFERENCE_PRECISION_HINT": "f32"})
+            return compiled[len(t)]([x, t])
 
     def measure(task, batch):
         run(numpy.random.randn(batch, 1, SIDE, SIDE).astype("float32"), numpy.full(batch, 500, "float32"))
@@ -205,6 +212,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
     parser.add_argument("--tasks", default="training:64,training:128,evaluation:1,evaluation:16,evaluation:128")
+    parser.add_argument("--peers", nargs="*", default=[*TORCH, *EXPORTED], choices=[*TORCH, *EXPORTED])
     parser.add_argument("--json", help="a file for every figure")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
@@ -216,11 +224,12 @@ def main():
     tasks = [(task, int(batch)) for task, batch in (item.split(":") for item in options.tasks.split(","))]
     inkflow = Inkflow(options.inkflow, options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        names = list(TORCH)
-        if any(task == "evaluation" for task, _ in tasks):
+        names = [name for name in options.peers if name in TORCH]
+        exported = [name for name in options.peers if name in EXPORTED]
+        if exported and any(task == "evaluation" for task, _ in tasks):
             subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r}); "
                             f"import peers; peers.export({folder!r})"], check=True, stdout=subprocess.DEVNULL)
-            names += EXPORTED
+            names += exported
         peers = [Peer(name, options.threads, folder) for name in names]
         for task, batch in tasks:
             contestants = [p for p in peers if task == "evaluation" or p.name in TORCH]

@@ -108,11 +108,12 @@ package struct Convolution3x3: Sendable {
   ///   - weights: from `prepareForward`, or [3, 3, in, out] where `forwardWeightCount` is nil.
   ///   - bias: [out], or [count, out] for a bias of each image's own.
   ///   - y: [count, output height, output width, out]; added to if `accumulates`.
-  ///   - scratch: at least `scratchCount` floats.
+  ///   - share: which part of the work to do, `share.index` of `share.count`; all parts together write all of y.
+  ///   - scratch: at least `scratchCount` floats, each share's own.
   package func forward(
     _ x: Span<Float>, count: Int, weights: Span<Float>, bias: Span<Float>,
     into y: consuming MutableSpan<Float>, accumulates: Bool = false,
-    scratch: consuming MutableSpan<Float>
+    share: (index: Int, count: Int) = (0, 1), scratch: consuming MutableSpan<Float>
   ) {
     let o = output.channels
     precondition(x.count == count * input.padded.count && y.count == count * output.count)
@@ -123,8 +124,10 @@ package struct Convolution3x3: Sendable {
     if let winograd {
       return winograd.forward(
         x, count: count, weights, bias: bias, biasPerImage: biasPerImage, into: y, accumulates: accumulates,
-        scratch: scratch.pointer)
+        share: share, scratch: scratch.pointer)
     }
+    // The other layers have little to do.
+    guard share.index == 0 else { return }
     if isNarrow {
       for image in 0..<count {
         narrowForward(
@@ -191,7 +194,7 @@ package struct Convolution3x3: Sendable {
     if let winogradInputGradient {
       return winogradInputGradient.forward(
         dy, count: count, weights, bias: nil, biasPerImage: false, into: dx, accumulates: accumulates,
-        scratch: scratch.pointer)
+        share: (0, 1), scratch: scratch.pointer)
     }
     for image in 0..<count {
       directInputGradient(

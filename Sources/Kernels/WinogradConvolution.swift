@@ -22,8 +22,7 @@ struct WinogradConvolution: Sendable {
   private static let blockFloats = laneCount == 16 ? 1 << 18 : 1 << 16
 
   /// Blocks as equal as they can be.
-  private func blockSize(_ count: Int) -> Int {
-    let tiles = count * tilesPerImage
+  private func blockSize(_ tiles: Int) -> Int {
     let blocks = (tiles + maximumBlock - 1) / maximumBlock
     return (tiles + blocks - 1) / blocks
   }
@@ -96,15 +95,19 @@ struct WinogradConvolution: Sendable {
   ///   - u: transformed weights, [36, in, out].
   ///   - bias: [out], or [count, out] if `biasPerImage`; nil for none.
   ///   - y: [count, height, width, out]; added to if `accumulates`.
+  ///   - share: which part of y to compute, `share.index` of `share.count`.
   func forward(
     _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, into y: Destination,
-    accumulates: Bool, scratch: Destination
+    accumulates: Bool, share: (index: Int, count: Int), scratch: Destination
   ) {
-    let block = blockSize(count)
-    let (c, o) = (inputChannels, outputChannels)
+    let (tiles, channels) = part(share, count)
+    guard !tiles.isEmpty else { return }
+    let block = blockSize(tiles.count)
+    let (c, o) = (inputChannels, channels.count)
+    let u = u + channels.lowerBound * c
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
     let (v, m) = (scratch, scratch + Winograd.points * vPitch)
-    forEachBlock(count, block) { tiles in
+    forEachBlock(tiles, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
       Contraction(
         rows: tiles.count, columns: o, aRow: c, cRow: o,
@@ -114,11 +117,24 @@ struct WinogradConvolution: Sendable {
       for tile in tiles {
         let (image, row, column) = position(of: tile)
         writeOutput(
-          m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column,
-          bias: bias.map { $0 + (biasPerImage ? image * o : 0) },
-          into: y + image * shape.pixels * o, accumulates: accumulates)
+          m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column, channels: channels,
+          bias: bias.map { $0 + (biasPerImage ? image * outputChannels : 0) },
+          into: y + image * shape.pixels * outputChannels, accumulates: accumulates)
       }
     }
+  }
+
+  /// Some of the tiles, or some of the output channels where tiles are few: the weights are then what is large.
+  private func part(_ share: (index: Int, count: Int), _ count: Int) -> (tiles: Range<Int>, channels: Range<Int>) {
+    func slice(_ total: Int) -> Range<Int> {
+      total * share.index / share.count..<total * (share.index + 1) / share.count
+    }
+    let (tiles, width) = (count * tilesPerImage, Contraction.columnsPerTile)
+    guard tiles < 2 * Contraction.rowsPerTile && packedOutputs >= share.count * width else {
+      return (slice(tiles), 0..<outputChannels)
+    }
+    let blocks = slice(packedOutputs / width)
+    return (0..<tiles, blocks.lowerBound * width..<min(blocks.upperBound * width, outputChannels))
   }
 
   /// dw += Gᵀ(Σ Vᵀ·dM)G.
@@ -127,12 +143,12 @@ struct WinogradConvolution: Sendable {
   func addWeightGradient(
     _ x: Source, _ dy: Source, count: Int, into dw: Destination, scratch: Destination
   ) {
-    let block = blockSize(count)
+    let block = blockSize(count * tilesPerImage)
     let (c, o) = (inputChannels, outputChannels)
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, packedOutputs))
     let (v, m) = (scratch, scratch + Winograd.points * vPitch)
     let du = m + Winograd.points * mPitch
-    forEachBlock(count, block) { tiles in
+    forEachBlock(0..<count * tilesPerImage, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
       transformOutputGradient(dy, tiles, into: m, block: block, pitch: mPitch)
       Contraction(
@@ -151,9 +167,10 @@ struct WinogradConvolution: Sendable {
   // MARK: Tiles
 
   @inline(__always)
-  private func forEachBlock(_ count: Int, _ block: Int, _ body: (Range<Int>) -> Void) {
-    let tiles = count * tilesPerImage
-    for first in stride(from: 0, to: tiles, by: block) { body(first..<min(first + block, tiles)) }
+  private func forEachBlock(_ tiles: Range<Int>, _ block: Int, _ body: (Range<Int>) -> Void) {
+    for first in stride(from: tiles.lowerBound, to: tiles.upperBound, by: block) {
+      body(first..<min(first + block, tiles.upperBound))
+    }
   }
 
   @inline(__always)
@@ -195,15 +212,16 @@ struct WinogradConvolution: Sendable {
     }
   }
 
-  /// Y = AᵀMA of one tile, cut at the image's edge.
+  /// Y = AᵀMA of some channels of one tile, cut at the image's edge.
   private func writeOutput(
-    _ m: Source, pitch: Int, row: Int, column: Int, bias: Source?, into y: Destination, accumulates: Bool
+    _ m: Source, pitch: Int, row: Int, column: Int, channels: Range<Int>, bias: Source?,
+    into y: Destination, accumulates: Bool
   ) {
     let o = outputChannels
     let height = min(4, shape.height - 4 * row)
     let width = min(4, shape.width - 4 * column)
-    for i in stride(from: 0, to: o, by: laneCount) {
-      let (first, second, third, fourth) = Winograd.transformOutput(m + i, pitch: pitch)
+    for i in stride(from: channels.lowerBound, to: channels.upperBound, by: laneCount) {
+      let (first, second, third, fourth) = Winograd.transformOutput(m + i - channels.lowerBound, pitch: pitch)
       let bias = bias?.lanes(at: i) ?? Lanes(repeating: 0)
       let line = y + (4 * row * shape.width + 4 * column) * o + i
       @inline(__always)

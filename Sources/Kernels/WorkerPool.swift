@@ -1,4 +1,6 @@
+import CVector
 import Foundation
+import Synchronization
 
 /// A fixed number of threads that share out numbered tasks. The calling thread is worker 0.
 ///
@@ -29,13 +31,18 @@ package final class WorkerPool: Sendable {
   }
 }
 
-/// The tasks not yet taken. Everything is guarded by the condition's lock.
+/// The tasks not yet taken. Everything but the two atomics is guarded by the condition's lock.
+///
+/// A thread with nothing to do watches the atomics for some microseconds before it sleeps: where one image's layers
+/// are split over the threads, the next tasks come that soon, and waking a thread would take longer than they do.
 private final class Tasks: @unchecked Sendable {
   private let condition = NSCondition()
   private var body: (@Sendable (_ task: Int, _ worker: Int) -> Void)?
   private var count = 0
   private var next = 0
-  private var unfinished = 0
+  private let unfinished = Atomic(0)
+  /// Grows with each batch of tasks, and at the end.
+  private let generation = Atomic(0)
   private var stopping = false
 
   func run(_ count: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
@@ -44,10 +51,11 @@ private final class Tasks: @unchecked Sendable {
     self.body = body
     self.count = count
     next = 0
-    unfinished = count
-    condition.broadcast()
+    unfinished.store(count, ordering: .relaxed)
+    announce()
     takeTasks(worker: 0)
-    while unfinished > 0 { condition.wait() }
+    watch { unfinished.load(ordering: .relaxed) == 0 }
+    while unfinished.load(ordering: .relaxed) > 0 { condition.wait() }
     self.body = nil
     condition.unlock()
   }
@@ -56,7 +64,9 @@ private final class Tasks: @unchecked Sendable {
     condition.lock()
     while !stopping {
       takeTasks(worker: worker)
-      if !stopping { condition.wait() }
+      let seen = generation.load(ordering: .relaxed)
+      watch { generation.load(ordering: .relaxed) != seen }
+      while !stopping && generation.load(ordering: .relaxed) == seen { condition.wait() }
     }
     condition.unlock()
   }
@@ -64,8 +74,13 @@ private final class Tasks: @unchecked Sendable {
   func stop() {
     condition.lock()
     stopping = true
-    condition.broadcast()
+    announce()
     condition.unlock()
+  }
+
+  private func announce() {
+    generation.add(1, ordering: .relaxed)
+    condition.broadcast()
   }
 
   /// Called and left with the lock held; a task runs without it.
@@ -76,8 +91,17 @@ private final class Tasks: @unchecked Sendable {
       condition.unlock()
       body(task, worker)
       condition.lock()
-      unfinished -= 1
-      if unfinished == 0 { condition.broadcast() }
+      if unfinished.subtract(1, ordering: .relaxed).newValue == 0 { condition.broadcast() }
     }
+  }
+
+  /// Waits a little, without the lock, which is held before and after. Whether the condition holds is then looked at
+  /// under the lock: relaxed order suffices.
+  @inline(__always)
+  private func watch(_ condition: () -> Bool) {
+    if condition() { return }
+    self.condition.unlock()
+    for _ in 0..<5000 where !condition() { inkflow_spin_hint() }
+    self.condition.lock()
   }
 }

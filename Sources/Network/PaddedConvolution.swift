@@ -30,21 +30,15 @@ struct PaddedConvolution: Sendable {
   ///
   /// - Parameter bias: [out], or [count, out].
   func forward(
-    bias: Span<Float>, into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
+    bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
   ) {
-    let (padded, scratch) = (pass.workspace.padded, pass.workspace.convolution)
-    let (parameters, prepared) = (pass.parameters, pass.prepared)
-    let output = y[pass.images]
-    if let forward = self.parameters.forward {
+    pass.forEachShare { [self] share, scratch in
+      let (padded, activations) = (pass.workspace.padded, pass.activations)
+      let weights = parameters.forward.map { (pass.prepared, $0) } ?? (pass.parameters, parameters.weight)
       convolution.forward(
-        padded[paddedInputs(pass.count)], count: pass.count, weights: prepared[forward], bias: bias,
-        into: pass.activations.mutable(output), accumulates: accumulates,
-        scratch: scratch.mutable(scratch.all))
-    } else {
-      convolution.forward(
-        padded[paddedInputs(pass.count)], count: pass.count, weights: parameters[self.parameters.weight],
-        bias: bias, into: pass.activations.mutable(output), accumulates: accumulates,
-        scratch: scratch.mutable(scratch.all))
+        padded[paddedInputs(pass.count)], count: pass.count, weights: weights.0[weights.1],
+        bias: bias.arena[bias.slice], into: activations.mutable(y[pass.images]), accumulates: accumulates,
+        share: share, scratch: scratch.mutable(scratch.all))
     }
   }
 

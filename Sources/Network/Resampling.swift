@@ -25,7 +25,7 @@ struct ConvolutionLayer: Sendable {
 
   func forward(_ pass: ForwardPass) {
     padInputs(pass)
-    convolution.forward(bias: pass.parameters[convolution.parameters.bias], into: output, pass)
+    convolution.forward(bias: (pass.parameters, convolution.parameters.bias), into: output, pass)
   }
 
   /// - Parameters:
@@ -67,7 +67,7 @@ struct UpsamplingLayer: Sendable {
 
   func forward(_ pass: ForwardPass) {
     upsampleInputs(pass)
-    convolution.forward(bias: pass.parameters[convolution.parameters.bias], into: output, pass)
+    convolution.forward(bias: (pass.parameters, convolution.parameters.bias), into: output, pass)
   }
 
   /// Writes the input's gradient.

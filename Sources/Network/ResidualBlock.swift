@@ -53,7 +53,7 @@ struct ResidualBlock: Sendable {
       weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
       into: activations.mutable(time))
     addToRows(parameters[first.bias], into: activations.mutable(time))
-    first.forward(input, bias: activations[time], into: hidden, pass)
+    first.forward(input, bias: (activations, time), into: hidden, pass)
     let (x, y) = (input[pass.images], output[pass.images])
     if let shortcut {
       linear(
@@ -62,7 +62,7 @@ struct ResidualBlock: Sendable {
     } else {
       copy(activations[x], into: activations.mutable(y))
     }
-    second.forward(hidden, bias: parameters[second.bias], into: output, accumulates: true, pass)
+    second.forward(hidden, bias: (parameters, second.bias), into: output, accumulates: true, pass)
   }
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.

@@ -205,7 +205,7 @@ public struct UNet: Sendable {
         if let upsampler = level.upsampler {
           forEachChunk(pass, of: upsampler.output.shape) { upsampler.forward($0) }
         } else {
-          last.forward(lastInput, bias: pass.parameters[last.bias], into: output, pass)
+          last.forward(lastInput, bias: (pass.parameters, last.bias), into: output, pass)
         }
       }
     }

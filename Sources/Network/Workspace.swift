@@ -246,20 +246,45 @@ package struct Workspace: Sendable {
 }
 
 /// What a forward pass reads and where it works.
-package struct ForwardPass {
+package struct ForwardPass: Sendable {
   /// Images of the micro-batch, all of them or those that a level takes together.
   package var images: Range<Int>
   package let parameters: Arena
   /// Prepared weights (`NetworkPlan.prepare`).
   package let prepared: Arena
   package let workspace: Workspace
+  /// Threads that share out each layer's work, where there are more of them than micro-batches.
+  private let team: Team?
+
+  /// All threads of a pool, with each one's scratch memory.
+  package struct Team: Sendable {
+    let pool: WorkerPool
+    let scratch: [Arena]
+
+    package init(_ pool: WorkerPool, _ workspaces: [Workspace]) {
+      self.pool = pool
+      scratch = workspaces.map(\.convolution)
+    }
+  }
 
   /// - Parameter count: images in the micro-batch, at most the plan's capacity.
-  package init(count: Int, parameters: Arena, prepared: Arena, workspace: Workspace) {
+  package init(
+    count: Int, parameters: Arena, prepared: Arena, workspace: Workspace, team: Team? = nil
+  ) {
     images = 0..<count
     self.parameters = parameters
     self.prepared = prepared
     self.workspace = workspace
+    self.team = team
+  }
+
+  /// Runs each share of a layer's work, on all threads if there is a team.
+  func forEachShare(
+    _ body: @escaping @Sendable (_ share: (index: Int, count: Int), _ scratch: Arena) -> Void
+  ) {
+    guard let team else { return body((0, 1), workspace.convolution) }
+    let count = team.pool.threadCount
+    team.pool.run(count) { index, worker in body((index, count), team.scratch[worker]) }
   }
 
   package var count: Int { images.count }

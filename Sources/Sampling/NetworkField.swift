@@ -49,23 +49,29 @@ final class NetworkField: VelocityField {
     narrow(states, into: inputs.mutable(inputs.all[0..<states.count]), scale: 1)
     narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(UNet.timeScale))
     let rowLabels = labels.map { labels in samples.indices.map { labels[samples[$0]] } }
-    let size = unet.microBatchSize
-    pool.run((count + size - 1) / size) { [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
+    // Fewer images than threads: one after the other, all threads on each.
+    let isSplit = count < pool.threadCount
+    let team = isSplit ? ForwardPass.Team(pool, workspaces) : nil
+    let size = isSplit ? 1 : min(unet.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
+    let run: @Sendable (Int, Int) -> Void = { [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
       let rows = microBatch * size..<min((microBatch + 1) * size, count)
       let elements = rows.lowerBound * dimension..<rows.upperBound * dimension
       let workspace = workspaces[worker]
-      copy(
-        inputs[inputs.all[elements]],
-        into: workspace.activations.mutable(unet.input[0..<rows.count]))
+      copy(inputs[inputs.all[elements]], into: workspace.activations.mutable(unet.input[0..<rows.count]))
       copy(
         rowTimes[rowTimes.all[rows]], into: workspace.activations.mutable(unet.timesteps[0..<rows.count]))
       unet.forward(
         labels: rowLabels.map { Array($0[rows]) },
         ForwardPass(
-          count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace))
+          count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace, team: team))
       copy(
-        workspace.activations[unet.output[0..<rows.count]],
-        into: outputs.mutable(outputs.all[elements]))
+        workspace.activations[unet.output[0..<rows.count]], into: outputs.mutable(outputs.all[elements]))
+    }
+    let microBatches = (count + size - 1) / size
+    if isSplit {
+      for microBatch in 0..<microBatches { run(microBatch, 0) }
+    } else {
+      pool.run(microBatches, run)
     }
     let results = outputs[outputs.all[0..<states.count]]
     for i in results.indices { velocities[i] = Double(results[i]) }

@@ -32,8 +32,15 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "How long to measure, with --only.")
   var seconds = 2.0
 
+  @Option(help: "Measure exactly so many runs, however long they take, with --only.")
+  var runs: Int?
+
+  @Option(help: "The network, with --only: \(UNetConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var preset = UNetConfiguration.Preset.small
+
   func validate() throws {
     guard batch > 0 && batch <= 60000 else { throw ValidationError("--batch must be from 1 to 60000.") }
+    guard runs.map({ $0 > 0 }) ?? true else { throw ValidationError("--runs must be positive.") }
     guard seconds > 0 && seconds <= 600 else { throw ValidationError("--seconds must be up to 600.") }
     guard threads.map({ (1...256).contains($0) }) ?? true else {
       throw ValidationError("--threads must be from 1 to 256.")
@@ -43,13 +50,16 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let pool = WorkerPool(threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     if let only {
-      let bench = try NetworkBench(pool, maximumBatchSize: batch)
-      let rate = Rate(only, batch: batch, seconds: bench.seconds(only, batch: batch, atLeast: seconds))
+      let bench = try NetworkBench(preset, pool, maximumBatchSize: batch)
+      let time =
+        runs.map { bench.seconds(only, batch: batch, runs: $0, atLeast: 0) }
+        ?? bench.seconds(only, batch: batch, atLeast: seconds)
+      let rate = Rate(only, batch: batch, seconds: time)
       return print(json ? try jsonText(rate) : "\(Terminal.fixed(rate.imagesPerSecond, 1)) images/s")
     }
     let machine = Machine(pool)
     let layers = Self.layers.map { Layer($0.side, $0.input, $0.output, peak: machine.peakOfOneCore) }
-    let bench = try NetworkBench(pool, maximumBatchSize: 128)
+    let bench = try NetworkBench(.small, pool, maximumBatchSize: 128)
     let tasks: [(Task, [Int])] = [(.training, [64, 128]), (.evaluation, [1, 16, 64, 128])]
     let rates = tasks.flatMap { task, batches in
       batches.map { Rate(task, batch: $0, seconds: bench.seconds(task, batch: $0)) }
@@ -106,7 +116,8 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-/// The median time of a call, in seconds, over at least `runs` calls and `total` seconds, after one warm-up.
+/// The median time of a call, in seconds, over at least `runs` calls and `total` seconds, after one
+/// warm-up.
 private func medianSeconds(runs: Int = 5, atLeast total: Double = 0.2, _ body: () -> Void) -> Double {
   func measure() -> Double {
     let start = ContinuousClock.now
@@ -215,7 +226,7 @@ private struct Layer: Encodable {
   }
 }
 
-/// Preset small on 28×28 images, ready to be measured.
+/// A network for 28×28 images, ready to be measured.
 private struct NetworkBench {
   private let pool: WorkerPool
   private let data = SyntheticStrokes.make(count: 512, split: .train)
@@ -224,9 +235,9 @@ private struct NetworkBench {
   private let engine: LossEngine
   private let sampler: Sampler
 
-  init(_ pool: WorkerPool, maximumBatchSize: Int) throws {
+  init(_ preset: UNetConfiguration.Preset, _ pool: WorkerPool, maximumBatchSize: Int) throws {
     self.pool = pool
-    let unet = try UNet(UNetConfiguration(.small, height: 28, width: 28, channels: 1))
+    let unet = try UNet(UNetConfiguration(preset, height: 28, width: 28, channels: 1))
     state = TrainingState(count: unet.plan.parameters.count, settings: settings)
     let initial = Arena(count: unet.plan.parameters.count)
     unet.initialize(initial, seed: 0)
@@ -251,15 +262,17 @@ private struct NetworkBench {
   private func prepare() { engine.parametersChanged(state.parameters) }
 
   /// The median seconds of one step or evaluation.
-  func seconds(_ task: BenchCommand.Task, batch: Int, atLeast total: Double = 0.2) -> Double {
+  func seconds(
+    _ task: BenchCommand.Task, batch: Int, runs: Int = 5, atLeast total: Double = 0.2
+  ) -> Double {
     switch task {
     case .training:
-      medianSeconds(atLeast: total) {
+      medianSeconds(runs: runs, atLeast: total) {
         gradient(batch)
         update()
         prepare()
       }
-    case .evaluation: medianSeconds(atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
+    case .evaluation: medianSeconds(runs: runs, atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
     }
   }
 

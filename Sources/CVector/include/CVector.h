@@ -38,6 +38,15 @@ const char *inkflow_build_flavour(void);
 /// would otherwise die of SIGILL somewhere in the middle of a run.
 bool inkflow_cpu_is_sufficient(void);
 
+/// Tells the CPU that the thread only waits for another one.
+static inline void inkflow_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 /// Asks the system to back this memory, which begins on a page, with huge pages where it has them. Advice: nothing
 /// but the time depends on the answer.
 void inkflow_advise_huge_pages(void *memory, size_t bytes);
