@@ -93,7 +93,8 @@ package struct GroupNorm: Sendable {
   ) {
     precondition(output.count == (border == 0 ? shape : shape.padded).count)
     normalize(
-      x, statistics, weight, bias, activates: activates, border: border, into: output.pointer, derivative: nil)
+      x, statistics, weight, bias, activates: activates, border: border, into: output.pointer, derivative: nil
+    )
   }
 
   /// The forward pass with SiLU into a padded plane, again, and with it what the backward pass needs of SiLU:

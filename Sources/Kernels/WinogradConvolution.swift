@@ -18,8 +18,8 @@ struct WinogradConvolution: Sendable {
   private var maximumBlock: Int {
     max(Contraction.rowsPerTile, Self.blockFloats / (Winograd.points * (inputChannels + outputChannels)))
   }
-  /// A megabyte where the vectors are as wide as those of CPUs with two of cache a core, else a quarter.
-  private static let blockFloats = laneCount == 16 ? 1 << 18 : 1 << 16
+  /// Half a megabyte where the vectors are as wide as those of CPUs with two of cache a core, else a quarter.
+  private static let blockFloats = laneCount == 16 ? 1 << 17 : 1 << 16
 
   /// Blocks as equal as they can be.
   private func blockSize(_ tiles: Int) -> Int {
@@ -39,7 +39,8 @@ struct WinogradConvolution: Sendable {
 
   /// Output channels, rounded up to whole blocks of columns.
   private var packedOutputs: Int {
-    (outputChannels + Contraction.columnsPerTile - 1) / Contraction.columnsPerTile * Contraction.columnsPerTile
+    (outputChannels + Contraction.columnsPerTile - 1) / Contraction.columnsPerTile
+      * Contraction.columnsPerTile
   }
 
   var weightCount: Int { Winograd.points * inputChannels * packedOutputs }
@@ -111,7 +112,8 @@ struct WinogradConvolution: Sendable {
       transformInput(x, tiles, into: v, pitch: vPitch)
       Contraction(
         rows: tiles.count, columns: o, aRow: c, cRow: o,
-        inner: .init(count: c, a: 1, b: Contraction.columnsPerTile), packedBlock: c * Contraction.columnsPerTile,
+        inner: .init(count: c, a: 1, b: Contraction.columnsPerTile),
+        packedBlock: c * Contraction.columnsPerTile,
         batch: .init(count: Winograd.points, a: vPitch, b: weightPitch, c: mPitch)
       ).run(v, u, into: m)
       for tile in tiles {
@@ -125,7 +127,9 @@ struct WinogradConvolution: Sendable {
   }
 
   /// Some of the tiles, or some of the output channels where tiles are few: the weights are then what is large.
-  private func part(_ share: (index: Int, count: Int), _ count: Int) -> (tiles: Range<Int>, channels: Range<Int>) {
+  private func part(_ share: (index: Int, count: Int), _ count: Int) -> (
+    tiles: Range<Int>, channels: Range<Int>
+  ) {
     func slice(_ total: Int) -> Range<Int> {
       total * share.index / share.count..<total * (share.index + 1) / share.count
     }

@@ -78,7 +78,8 @@ struct Embedding: Sendable {
     let parameterGradients = pass.parameterGradients
     let all = pass.images
     siluGradient(
-      activations[embedded[all]], gradients[output.activated.gradient(all)], into: gradients.mutable(embedded.gradient(all)))
+      activations[embedded[all]], gradients[output.activated.gradient(all)],
+      into: gradients.mutable(embedded.gradient(all)))
     if let classes, let labels {
       for (image, label) in labels.enumerated() {
         add(
@@ -94,7 +95,8 @@ struct Embedding: Sendable {
       gradients[embedded.gradient(all)], rows: count, weights: pass.prepared[second.transposed],
       into: gradients.mutable(activatedHidden.gradient(all)))
     siluGradient(
-      activations[hidden[all]], gradients[activatedHidden.gradient(all)], into: gradients.mutable(hidden.gradient(all)))
+      activations[hidden[all]], gradients[activatedHidden.gradient(all)],
+      into: gradients.mutable(hidden.gradient(all)))
     addLinearWeightGradient(
       activations[sinusoids[all]], gradients[hidden.gradient(all)], rows: count,
       into: parameterGradients.mutable(first.weight))

@@ -28,7 +28,8 @@ struct NormalizedConvolution: Sendable {
 
   /// - Parameter bias: the convolution's bias, [out], or with what else is to be added, [count, out].
   func forward(
-    _ x: Tensor, bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
+    _ x: Tensor, bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false,
+    _ pass: ForwardPass
   ) {
     let padded = pass.workspace.padded
     for image in pass.images {

@@ -97,7 +97,8 @@ struct Concatenation: Sendable {
     precondition(a.shape.with(channels: 1) == b.shape.with(channels: 1))
     self.a = a
     self.b = b
-    output = plan.tensor(a.shape.with(channels: a.shape.channels + b.shape.channels), isLocal: true, isRemade: true)
+    output = plan.tensor(
+      a.shape.with(channels: a.shape.channels + b.shape.channels), isLocal: true, isRemade: true)
   }
 
   func forward(_ pass: ForwardPass) {

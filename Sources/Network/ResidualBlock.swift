@@ -85,7 +85,8 @@ struct ResidualBlock: Sendable {
         gradients[dy], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(dx),
         accumulates: accumulates)
       addLinearWeightGradient(
-        activations[input[pass.images]], gradients[dy], rows: rows, into: parameterGradients.mutable(shortcut.weight))
+        activations[input[pass.images]], gradients[dy], rows: rows,
+        into: parameterGradients.mutable(shortcut.weight))
       addColumnSums(gradients[dy], into: parameterGradients.mutable(shortcut.bias))
     } else if accumulates {
       add(gradients[dy], into: gradients.mutable(dx))

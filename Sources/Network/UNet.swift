@@ -254,7 +254,9 @@ public struct UNet: Sendable {
   }
 
   private func forEachChunk(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
-    for first in stride(from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.chunkSize(of: shape)) {
+    for first in stride(
+      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.chunkSize(of: shape))
+    {
       var chunk = pass
       chunk.images = first..<min(first + plan.chunkSize(of: shape), pass.images.upperBound)
       body(chunk)

@@ -25,7 +25,8 @@ final class NetworkField: VelocityField {
   ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each of the pool's threads.
   init(
-    unet: UNet, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int, labels: [Int]?
+    unet: UNet, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int,
+    labels: [Int]?
   ) {
     self.unet = unet
     self.parameters = parameters
@@ -53,7 +54,8 @@ final class NetworkField: VelocityField {
     let isSplit = count < pool.threadCount
     let team = isSplit ? ForwardPass.Team(pool, workspaces) : nil
     let size = isSplit ? 1 : min(unet.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
-    let run: @Sendable (Int, Int) -> Void = { [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
+    let run: @Sendable (Int, Int) -> Void = {
+      [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
       let rows = microBatch * size..<min((microBatch + 1) * size, count)
       let elements = rows.lowerBound * dimension..<rows.upperBound * dimension
       let workspace = workspaces[worker]

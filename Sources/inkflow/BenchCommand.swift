@@ -35,7 +35,10 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Measure exactly so many runs, however long they take, with --only.")
   var runs: Int?
 
-  @Option(help: "The network, with --only: \(UNetConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help:
+      "The network, with --only: \(UNetConfiguration.Preset.allCases.map(\.rawValue).joined(separator: ", "))."
+  )
   var preset = UNetConfiguration.Preset.small
 
   func validate() throws {

@@ -82,6 +82,13 @@ import Testing
       border == 0 ? expected : Reference.pad(expected, shape: test.norm.shape), within: Tolerance.output)
   }
 
+  /// The pass that the backward one begins with gives the forward pass's bits.
+  @Test(arguments: cases.filter { $0.activates }) func forwardAgain(_ test: Case) {
+    let again = test.forwardWithDerivative()
+    #expect(again.output.values.map(\.bitPattern) == test.forward(border: 1).values.map(\.bitPattern))
+    #expect(again.derivative.values.allSatisfy { $0.isFinite })
+  }
+
   /// A mean of 100 deviations: E[x²] − mean² would be off by 1e-3. Reached: 2e-5.
   @Test func largeMeanDoesNotCancel() {
     let test = Case(28, 28, 32, groups: 8, activates: false, mean: 100)

@@ -34,6 +34,25 @@ import Testing
     #expect(otherSeed.values != seventh)
   }
 
+  /// Wide enough for Winograd's algorithm on any vectors: a lone image's layers are split over the threads, by tiles
+  /// and by output channels.
+  @Test func aloneOnManyThreads() throws {
+    var configuration = Self.configuration
+    (configuration.sampleHeight, configuration.sampleWidth) = (28, 20)
+    configuration.blockOutputChannels = [32, 96]
+    let model = try randomModel(configuration)
+    let (solver, size) = (Solver.fixed(.euler, steps: 2), configuration.dimension)
+    let reference = try Sampler(model: model, threads: 1).sample(0..<19, seed: 3, solver: solver)
+    for threads in [1, 2, 3, 7] {
+      let sampler = Sampler(model: model, threads: threads)
+      for numbers in [17..<18, 4..<6, 0..<11] {
+        let some = try sampler.sample(numbers, seed: 3, solver: solver)
+        let expected = reference.values[numbers.lowerBound * size..<numbers.upperBound * size]
+        #expect(some.values.map(\.bitPattern) == expected.map(\.bitPattern))
+      }
+    }
+  }
+
   @Test func labelsDecideAndTravelWithTheirSample() throws {
     var configuration = Self.configuration
     configuration.classCount = 3
