@@ -17,10 +17,12 @@ export INKFLOW_MARCH=x86-64-v3
 swift build -c release --product inkflow --scratch-path .build-v3 >&2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# Valgrind can't read the debug information that the compiler writes.
+strip -o "$work/inkflow" .build-v3/release/inkflow
 
 # Instructions of `runs` runs of a task, with all that comes before.
 count() {
-  valgrind --tool=callgrind --callgrind-out-file="$work/out" .build-v3/release/inkflow bench \
+  valgrind --tool=callgrind --callgrind-out-file="$work/out" "$work/inkflow" bench \
     --only "$1" --preset tiny --batch 8 --threads 1 --runs "$2" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
   awk '/^(summary|totals):/ { print $2; exit }' "$work/out"
 }

@@ -70,7 +70,7 @@ public struct UNet: Sendable {
     let shape = ImageShape(
       height: configuration.sampleHeight, width: configuration.sampleWidth,
       channels: configuration.inputChannels)
-    // Eight of 28×28; one from 80×80 up.
+    // Eight of 28×28, two of 56×56.
     microBatchSize = max(1, min(8, 8 * 28 * 28 / shape.pixels))
     var plan = NetworkPlan(capacity: microBatchSize, forTraining: forTraining)
     input = plan.tensor(shape)
