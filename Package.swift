@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The vector instructions of the CPU, or of what INKFLOW_MARCH names, for every target: a helper inlined into a target that is built
-// without FMA would call `fmaf()` once per lane.
+// The vector instructions of the CPU, or of what INKFLOW_MARCH names, for every target: a helper inlined into a target
+// that is built without FMA would call `fmaf()` once per lane.
 #if arch(x86_64)
   let cpu = ["-march=\(Context.environment["INKFLOW_MARCH"] ?? "native")"]
 #else
@@ -50,12 +50,13 @@ let package = Package(
         "Files", "Kernels", "Imagery", "Sampling", "Training", "Network", "Flow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("KernelsTests", ["Kernels"]),
     tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
     tests("FlowTests", ["Flow"]),
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
-      "TrainingTests", ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files"],
+      "TrainingTests", ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
     tests("CommandTests", ["inkflow", "Imagery"]),
   ]

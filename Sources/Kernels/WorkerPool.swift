@@ -20,15 +20,56 @@ package final class WorkerPool: Sendable {
 
   deinit { tasks.stop() }
 
-  /// Runs `body(task, worker)` for every task in 0..<count, `worker` in 0..<threadCount being the thread it
+  /// Runs `body(shared, task, worker)` for every task in 0..<count, `worker` in 0..<threadCount being the thread it
   /// runs on, and returns when all are done.
-  package func run(_ count: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
+  ///
+  /// - Parameter shared: what all tasks read. A body that captures nothing needs no memory of the heap, so a loop of
+  ///   warm runs allocates nothing.
+  package func run<Shared: Sendable>(
+    _ count: Int, sharing shared: Shared,
+    _ body: @escaping @Sendable (_ shared: Shared, _ task: Int, _ worker: Int) -> Void
+  ) {
     if threadCount == 1 || count <= 1 {
-      for task in 0..<count { body(task, 0) }
+      for task in 0..<count { body(shared, task, 0) }
     } else {
-      tasks.run(count, body)
+      unsafe withUnsafePointer(to: Work(shared: shared, body: body)) { work in
+        unsafe tasks.run(count, Job(work))
+      }
     }
   }
+
+  /// The same for a body that captures what it reads.
+  package func run(_ count: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
+    run(count, sharing: body) { body, task, worker in body(task, worker) }
+  }
+}
+
+/// What a batch of tasks runs.
+private struct Work<Shared: Sendable>: Runnable {
+  let shared: Shared
+  let body: @Sendable (Shared, Int, Int) -> Void
+
+  static func run(_ work: UnsafeRawPointer, task: Int, worker: Int) {
+    let work = unsafe work.assumingMemoryBound(to: Self.self)
+    unsafe work.pointee.body(work.pointee.shared, task, worker)
+  }
+}
+
+private protocol Runnable {
+  static func run(_ work: UnsafeRawPointer, task: Int, worker: Int)
+}
+
+/// Work on the stack of the thread that waits for it, its type forgotten.
+private struct Job {
+  private let type: any Runnable.Type
+  private let work: UnsafeRawPointer
+
+  init<Shared>(_ work: UnsafePointer<Work<Shared>>) {
+    type = Work<Shared>.self
+    unsafe self.work = UnsafeRawPointer(work)
+  }
+
+  func run(task: Int, worker: Int) { unsafe type.run(work, task: task, worker: worker) }
 }
 
 /// The tasks not yet taken. Everything but the two atomics is guarded by the condition's lock.
@@ -37,7 +78,7 @@ package final class WorkerPool: Sendable {
 /// are split over the threads, the next tasks come that soon, and waking a thread would take longer than they do.
 private final class Tasks: @unchecked Sendable {
   private let condition = NSCondition()
-  private var body: (@Sendable (_ task: Int, _ worker: Int) -> Void)?
+  private var job: Job?
   private var count = 0
   private var next = 0
   private let unfinished = Atomic(0)
@@ -45,10 +86,10 @@ private final class Tasks: @unchecked Sendable {
   private let generation = Atomic(0)
   private var stopping = false
 
-  func run(_ count: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
+  func run(_ count: Int, _ job: Job) {
     condition.lock()
-    precondition(self.body == nil, "a pool runs one batch of tasks at a time")
-    self.body = body
+    precondition(self.job == nil, "a pool runs one batch of tasks at a time")
+    self.job = job
     self.count = count
     next = 0
     unfinished.store(count, ordering: .relaxed)
@@ -56,7 +97,7 @@ private final class Tasks: @unchecked Sendable {
     takeTasks(worker: 0)
     watch { unfinished.load(ordering: .relaxed) == 0 }
     while unfinished.load(ordering: .relaxed) > 0 { condition.wait() }
-    self.body = nil
+    self.job = nil
     condition.unlock()
   }
 
@@ -85,11 +126,11 @@ private final class Tasks: @unchecked Sendable {
 
   /// Called and left with the lock held; a task runs without it.
   private func takeTasks(worker: Int) {
-    while next < count, let body {
+    while next < count, let job {
       let task = next
       next += 1
       condition.unlock()
-      body(task, worker)
+      job.run(task: task, worker: worker)
       condition.lock()
       if unfinished.subtract(1, ordering: .relaxed).newValue == 0 { condition.broadcast() }
     }

@@ -8,10 +8,7 @@ struct AttentionBlock: Sendable {
   private let norm: GroupNorm
   private let normParameters: WeightAndBias
   private let attention: Attention
-  private let (toQuery, toKey, toValue, toOutput):
-    (
-      LinearParameters, LinearParameters, LinearParameters, LinearParameters
-    )
+  private let toOutput: LinearParameters
   private let statistics: Slice
   private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
   /// The attention's weights, [capacity, heads, tokens, tokens].
@@ -30,15 +27,16 @@ struct AttentionBlock: Sendable {
     norm = GroupNorm(shape: shape, groupCount: groupCount, eps: eps)
     attention = Attention(tokens: shape.pixels, headCount: channels / width, headWidth: width)
     normParameters = plan.parameters.norm(name + ".group_norm", channels: channels)
-    toQuery = plan.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
-    toKey = plan.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
-    toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
+    let toQuery = plan.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
+    let toKey = plan.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
+    let toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
     toOutput = plan.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
     statistics = plan.rows(2 * channels)
     normalized = plan.tensor(shape, isLocal: true)
     query = plan.tensor(shape, isLocal: true)
     key = plan.tensor(shape, isLocal: true)
     value = plan.tensor(shape, isLocal: true)
+    projections = [(toQuery, query), (toKey, key), (toValue, value)]
     mixed = plan.tensor(shape, isLocal: true)
     output = plan.tensor(shape, isLocal: outputIsLocal)
     weights = plan.rows(attention.weightCount)
@@ -46,9 +44,8 @@ struct AttentionBlock: Sendable {
     plan.needsScratch(for: shape)
   }
 
-  private var projections: [(LinearParameters, Tensor)] {
-    [(toQuery, query), (toKey, key), (toValue, value)]
-  }
+  /// Stored, as a new array for each image would be memory from the heap.
+  private let projections: [(LinearParameters, Tensor)]
 
   private func statistics(of image: Int) -> Slice {
     statistics.part(image, length: 2 * norm.shape.channels)

@@ -13,6 +13,8 @@ struct Embedding: Sendable {
 
   /// [capacity], on the network's scale: t·1000.
   let timesteps: Slice
+  /// [capacity], in a conditional network: the number of each image's class.
+  let labels: Slice?
   let output: Output
   private let frequencyShift: Double
   private let cosineFirst: Bool
@@ -34,6 +36,7 @@ struct Embedding: Sendable {
       plan.parameters.embedding("class_embedding", count: $0, width: width)
     }
     timesteps = plan.rows(1)
+    labels = classes.map { _ in plan.rows(1) }
     sinusoids = plan.vectors(sinusoidCount)
     hidden = plan.vectors(width)
     activatedHidden = plan.vectors(width)
@@ -41,8 +44,7 @@ struct Embedding: Sendable {
     output = Output(activated: plan.vectors(width))
   }
 
-  /// - Parameter labels: one for each image, if the network is conditional.
-  func forward(labels: [Int]?, _ pass: ForwardPass) {
+  func forward(_ pass: ForwardPass) {
     let (activations, parameters, count) = (pass.activations, pass.parameters, pass.count)
     let all = pass.images
     sinusoidalEmbedding(
@@ -55,17 +57,18 @@ struct Embedding: Sendable {
     linear(
       activations[activatedHidden[all]], rows: count, weights: parameters[second.weight],
       bias: parameters[second.bias], into: activations.mutable(embedded[all]))
-    if let classes {
-      guard let labels, labels.count == count else {
-        preconditionFailure("a conditional network needs a label for each image")
-      }
-      for (image, label) in labels.enumerated() {
-        add(
-          parameters[classes.part(label, length: output.width)],
-          into: activations.mutable(embedded[image]))
+    for image in all {
+      if let row = classEmbedding(of: image, pass) {
+        add(parameters[row], into: activations.mutable(embedded[image]))
       }
     }
     silu(activations[embedded[all]], into: activations.mutable(output.activated[all]))
+  }
+
+  private func classEmbedding(of image: Int, _ pass: ForwardPass) -> Slice? {
+    guard let classes, let labels else { return nil }
+    let label = pass.activations[labels][image]
+    return classes.part(Int(label), length: output.width)
   }
 
   /// The residual blocks add to the gradient of `output`: it starts at zero.
@@ -73,18 +76,16 @@ struct Embedding: Sendable {
     fill(pass.gradients.mutable(output.activated.gradient(pass.images)), with: 0)
   }
 
-  func backward(labels: [Int]?, _ pass: BackwardPass) {
+  func backward(_ pass: BackwardPass) {
     let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
     let parameterGradients = pass.parameterGradients
     let all = pass.images
     siluGradient(
       activations[embedded[all]], gradients[output.activated.gradient(all)],
       into: gradients.mutable(embedded.gradient(all)))
-    if let classes, let labels {
-      for (image, label) in labels.enumerated() {
-        add(
-          gradients[embedded.gradient(image)],
-          into: parameterGradients.mutable(classes.part(label, length: output.width)))
+    for image in all {
+      if let row = classEmbedding(of: image, pass.forward) {
+        add(gradients[embedded.gradient(image)], into: parameterGradients.mutable(row))
       }
     }
     addLinearWeightGradient(

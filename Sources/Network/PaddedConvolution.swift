@@ -32,12 +32,13 @@ struct PaddedConvolution: Sendable {
   func forward(
     bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
   ) {
-    pass.forEachShare { [self] share, scratch in
-      let (padded, activations) = (pass.workspace.padded, pass.activations)
-      let weights = parameters.forward.map { (pass.prepared, $0) } ?? (pass.parameters, parameters.weight)
-      convolution.forward(
-        padded[paddedInputs(pass.count)], count: pass.count, weights: weights.0[weights.1],
-        bias: bias.arena[bias.slice], into: activations.mutable(y[pass.images]), accumulates: accumulates,
+    pass.forEachShare(sharing: (self, bias, y, accumulates, pass)) { shared, share, scratch in
+      let (layer, bias, y, accumulates, pass) = shared
+      let weights =
+        layer.parameters.forward.map { (pass.prepared, $0) } ?? (pass.parameters, layer.parameters.weight)
+      layer.convolution.forward(
+        pass.workspace.padded[layer.paddedInputs(pass.count)], count: pass.count, weights: weights.0[weights.1],
+        bias: bias.arena[bias.slice], into: pass.activations.mutable(y[pass.images]), accumulates: accumulates,
         share: share, scratch: scratch.mutable(scratch.all))
     }
   }

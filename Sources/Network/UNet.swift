@@ -19,6 +19,8 @@ public struct UNet: Sendable {
   package let output: Tensor
   /// [microBatchSize] timesteps, t·1000.
   package var timesteps: Slice { embedding.timesteps }
+  /// [microBatchSize] numbers of classes, in a conditional network.
+  package var labels: Slice? { embedding.labels }
 
   private let embedding: Embedding
   private let firstConvolution: ConvolutionLayer
@@ -174,12 +176,10 @@ public struct UNet: Sendable {
   /// Numbers that training finds.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
-  /// Runs a micro-batch: reads `input` and `timesteps` in the workspace's activations, writes `output`.
-  ///
-  /// - Parameter labels: one for each image, if the network is conditional; else nil.
-  package func forward(labels: [Int]? = nil, _ pass: ForwardPass) {
+  /// Runs a micro-batch: reads `input`, `timesteps` and `labels` in the workspace's activations, writes `output`.
+  package func forward(_ pass: ForwardPass) {
     precondition(pass.count <= microBatchSize, "more images than a micro-batch holds")
-    embedding.forward(labels: labels, pass)
+    embedding.forward(pass)
     for level in downLevels {
       forEachChunk(pass, of: level.shape) { pass in
         if level.isFirst { firstConvolution.forward(pass) }
@@ -215,7 +215,7 @@ public struct UNet: Sendable {
   /// gradients.
   ///
   /// - Parameter toInput: whether to write the gradient of `input` too.
-  package func backward(labels: [Int]? = nil, toInput: Bool = false, _ pass: BackwardPass) {
+  package func backward(toInput: Bool = false, _ pass: BackwardPass) {
     embedding.prepareGradient(pass)
     for level in upLevels.reversed() {
       forEachChunk(pass, of: level.shape) { pass in
@@ -250,7 +250,7 @@ public struct UNet: Sendable {
         if level.isFirst { firstConvolution.backward(accumulates: false, toInput: toInput, pass) }
       }
     }
-    embedding.backward(labels: labels, pass)
+    embedding.backward(pass)
   }
 
   private func forEachChunk(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {

@@ -189,7 +189,8 @@ package struct NetworkPlan: Sendable {
   package func prepare(
     _ parameters: Arena, forward: Arena, backward: Arena?, pool: WorkerPool
   ) {
-    pool.run(preparations.count) { [preparations] index, _ in
+    pool.run(preparations.count, sharing: (preparations, parameters, forward, backward)) { shared, index, _ in
+      let (preparations, parameters, forward, backward) = shared
       switch preparations[index] {
       case .transpose(let weights, let rows, let columns, let place):
         guard let backward else { return }
@@ -278,13 +279,24 @@ package struct ForwardPass: Sendable {
     self.team = team
   }
 
-  /// Runs each share of a layer's work, on all threads if there is a team.
-  func forEachShare(
-    _ body: @escaping @Sendable (_ share: (index: Int, count: Int), _ scratch: Arena) -> Void
+  /// Runs each share of a layer's work, on all threads if there is a team. `shared` is what they all read, as in
+  /// `WorkerPool.run`.
+  func forEachShare<Shared: Sendable>(
+    sharing shared: Shared,
+    _ body: @escaping @Sendable (_ shared: Shared, _ share: (index: Int, count: Int), _ scratch: Arena) -> Void
   ) {
-    guard let team else { return body((0, 1), workspace.convolution) }
+    guard let team else { return body(shared, (0, 1), workspace.convolution) }
     let count = team.pool.threadCount
-    team.pool.run(count) { index, worker in body((index, count), team.scratch[worker]) }
+    team.pool.run(count, sharing: Shares(shared: shared, team: team, body: body)) { shares, index, worker in
+      shares.body(shares.shared, (index, shares.team.pool.threadCount), shares.team.scratch[worker])
+    }
+  }
+
+  /// A struct, as in a tuple the body would be wrapped for it, in memory from the heap.
+  private struct Shares<Shared: Sendable>: Sendable {
+    let shared: Shared
+    let team: Team
+    let body: @Sendable (Shared, (index: Int, count: Int), Arena) -> Void
   }
 
   package var count: Int { images.count }

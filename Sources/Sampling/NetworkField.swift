@@ -4,7 +4,7 @@ import Network
 
 /// A trained network as a velocity field: takes the states of any number of samples through it in micro-batches
 /// on all threads. A sample's velocity doesn't depend on its neighbours, nor on the number of threads.
-final class NetworkField: VelocityField {
+package final class NetworkField: VelocityField, Sendable {
   private let unet: UNet
   private let parameters: Arena
   private let prepared: Arena
@@ -12,19 +12,22 @@ final class NetworkField: VelocityField {
   private let workspaces: [Workspace]
   /// The class of each sample, in a conditional network.
   private let labels: [Int]?
-  /// States and velocities in Float32, [capacity, dimension], and times.
+  /// States and velocities in Float32, [capacity, dimension], times and classes, [capacity].
   private let states: Arena
   private let velocities: Arena
   private let times: Arena
+  private let classes: Arena
+  /// All threads on one image, for where images are fewer than threads.
+  private let team: ForwardPass.Team
 
-  var dimension: Int { unet.configuration.dimension }
+  package var dimension: Int { unet.configuration.dimension }
 
   /// - Parameters:
   ///   - unet: planned for sampling.
   ///   - capacity: the most samples that an evaluation may have.
   ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each of the pool's threads.
-  init(
+  package init(
     unet: UNet, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int,
     labels: [Int]?
   ) {
@@ -38,45 +41,52 @@ final class NetworkField: VelocityField {
     states = Arena(count: count)
     velocities = Arena(count: count)
     times = Arena(count: capacity)
+    classes = Arena(count: capacity)
+    team = ForwardPass.Team(pool, workspaces)
   }
 
-  func evaluate(
+  package func evaluate(
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
     into velocities: inout MutableSpan<Double>
   ) {
     let count = times.count
-    let (inputs, outputs, rowTimes) = (self.states, self.velocities, self.times)
+    let (inputs, outputs, rowTimes, classes) = (self.states, self.velocities, self.times, self.classes)
     precondition(states.count == count * dimension && states.count <= inputs.count)
     narrow(states, into: inputs.mutable(inputs.all[0..<states.count]), scale: 1)
     narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(UNet.timeScale))
-    let rowLabels = labels.map { labels in samples.indices.map { labels[samples[$0]] } }
-    // Fewer images than threads: one after the other, all threads on each.
-    let isSplit = count < pool.threadCount
-    let team = isSplit ? ForwardPass.Team(pool, workspaces) : nil
-    let size = isSplit ? 1 : min(unet.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
-    let run: @Sendable (Int, Int) -> Void = {
-      [unet, parameters, prepared, workspaces, dimension] microBatch, worker in
-      let rows = microBatch * size..<min((microBatch + 1) * size, count)
-      let elements = rows.lowerBound * dimension..<rows.upperBound * dimension
-      let workspace = workspaces[worker]
-      copy(inputs[inputs.all[elements]], into: workspace.activations.mutable(unet.input[0..<rows.count]))
-      copy(
-        rowTimes[rowTimes.all[rows]], into: workspace.activations.mutable(unet.timesteps[0..<rows.count]))
-      unet.forward(
-        labels: rowLabels.map { Array($0[rows]) },
-        ForwardPass(
-          count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace, team: team))
-      copy(
-        workspace.activations[unet.output[0..<rows.count]], into: outputs.mutable(outputs.all[elements]))
+    if let labels {
+      var rows = classes.mutable(classes.all)
+      for row in 0..<count { rows[row] = Float(labels[samples[row]]) }
     }
-    let microBatches = (count + size - 1) / size
-    if isSplit {
-      for microBatch in 0..<microBatches { run(microBatch, 0) }
+    // Fewer images than threads: one after the other, all threads on each.
+    if count < pool.threadCount {
+      for row in 0..<count { run(row..<row + 1, on: workspaces[0], team) }
     } else {
-      pool.run(microBatches, run)
+      let size = min(unet.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
+      pool.run((count + size - 1) / size, sharing: (self, count, size)) { shared, microBatch, worker in
+        let (field, count, size) = shared
+        field.run(
+          microBatch * size..<min((microBatch + 1) * size, count), on: field.workspaces[worker], nil)
+      }
     }
     let results = outputs[outputs.all[0..<states.count]]
     for i in results.indices { velocities[i] = Double(results[i]) }
+  }
+
+  /// Takes some rows through the network.
+  private func run(_ rows: Range<Int>, on workspace: Workspace, _ team: ForwardPass.Team?) {
+    let (activations, states, velocities) = (workspace.activations, states, velocities)
+    let (times, classes) = (times, classes)
+    let elements = states.all.parts(rows, length: dimension)
+    copy(states[elements], into: activations.mutable(unet.input[0..<rows.count]))
+    copy(times[times.all[rows]], into: activations.mutable(unet.timesteps[0..<rows.count]))
+    if let place = unet.labels {
+      copy(classes[classes.all[rows]], into: activations.mutable(place[0..<rows.count]))
+    }
+    unet.forward(
+      ForwardPass(
+        count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace, team: team))
+    copy(activations[unet.output[0..<rows.count]], into: velocities.mutable(elements))
   }
 }
 

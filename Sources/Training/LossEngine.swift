@@ -55,24 +55,29 @@ package final class LossEngine: Sendable {
 
   /// The batch's mean loss; its gradient is left in `gradient`.
   package func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
-    pool.run(Self.laneCount) { [self] index, worker in
-      let lane = lanes[index]
+    pool.run(Self.laneCount, sharing: (self, batch, parameters)) { shared, index, worker in
+      let (engine, batch, parameters) = shared
+      let (lane, worker) = (engine.lanes[index], engine.workers[worker])
       fill(lane.mutable(lane.all), with: 0)
-      for microBatch in stride(from: index, to: microBatchCount(batch), by: Self.laneCount) {
-        let pass = forward(batch, microBatch, parameters, workers[worker])
-        backward(batch, microBatch, pass, workers[worker], into: lane)
+      for microBatch in stride(from: index, to: engine.microBatchCount(batch), by: Self.laneCount) {
+        let pass = engine.forward(batch, microBatch, parameters, worker)
+        engine.backward(batch, microBatch, pass, worker, into: lane)
       }
     }
-    Self.forEachChunk(of: gradient.count, pool) { [lanes, gradient] chunk in
-      for lane in lanes.dropFirst() { add(lane[chunk], into: gradient.mutable(chunk)) }
+    let chunks = Chunks(of: gradient.count)
+    pool.run(chunks.count, sharing: (lanes, chunks)) { shared, index, _ in
+      let (lanes, chunk) = (shared.0, shared.1[index])
+      let sum = lanes[0]
+      for lane in lanes.dropFirst() { add(lane[chunk], into: sum.mutable(chunk)) }
     }
     return meanLoss(batch)
   }
 
   /// The batch's mean loss without a gradient.
   func loss(_ batch: Batch, parameters: Arena) -> Double {
-    pool.run(microBatchCount(batch)) { [self] microBatch, worker in
-      _ = forward(batch, microBatch, parameters, workers[worker])
+    pool.run(microBatchCount(batch), sharing: (self, batch, parameters)) { shared, microBatch, worker in
+      let (engine, batch, parameters) = shared
+      _ = engine.forward(batch, microBatch, parameters, engine.workers[worker])
     }
     return meanLoss(batch)
   }
@@ -142,14 +147,18 @@ package final class LossEngine: Sendable {
     }
     unet.backward(BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
   }
+}
 
-  /// Shares out the slices of a flat array, in chunks that fit a cache.
-  static func forEachChunk(
-    of count: Int, _ pool: WorkerPool, _ body: @escaping @Sendable (Slice) -> Void
-  ) {
-    let size = 1 << 15
-    pool.run((count + size - 1) / size) { chunk, _ in
-      body(Slice(offset: chunk * size, count: min(size, count - chunk * size)))
-    }
+/// A flat array in slices that fit a cache, for threads to share out.
+struct Chunks: Sendable {
+  private static let size = 1 << 15
+  private let total: Int
+
+  init(of total: Int) { self.total = total }
+
+  var count: Int { (total + Self.size - 1) / Self.size }
+
+  subscript(index: Int) -> Slice {
+    Slice(offset: index * Self.size, count: min(Self.size, total - index * Self.size))
   }
 }

@@ -43,8 +43,13 @@ package final class TrainingState {
       biasCorrections: (Float(1 - power(betas.0, t)), Float(1 - power(betas.1, t))),
       gradientScale: Float(min(1, settings.gradientClip / (norm + 1e-6))))
     let decay = settings.averageDecay.map { min($0, Double(1 + step) / Double(10 + step)) }
-    LossEngine.forEachChunk(of: parameters.count, pool) {
-      [parameters, firstMoments, secondMoments, average] chunk in
+    let chunks = Chunks(of: parameters.count)
+    pool.run(
+      chunks.count,
+      sharing: (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, chunks)
+    ) { shared, index, _ in
+      let (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, chunks) = shared
+      let chunk = chunks[index]
       adamW.update(
         parameters.mutable(chunk), gradients: gradient[chunk],
         firstMoments: firstMoments.mutable(chunk), secondMoments: secondMoments.mutable(chunk))

@@ -50,7 +50,8 @@ enum Main {
       exit(with: error.description, status: 70)
     } catch let error as RunError {
       exit(with: error.message, status: error.status)
-    } catch let error as CleanExit {
+    } catch where Inkflow.exitCode(for: error) == .success {
+      // Help and the version, which the parser's own commands throw.
       Inkflow.exit(withError: error)
     } catch {
       exit(with: "\(error)", status: 70)

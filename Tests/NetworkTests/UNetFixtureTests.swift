@@ -12,7 +12,6 @@ import Testing
     let workspace: Workspace
     let (forwardWeights, backwardWeights): (Arena, Arena)
     let count: Int
-    let labels: [Int]?
 
     init(_ name: String) throws {
       let directory = try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path
@@ -26,11 +25,14 @@ import Testing
         model.parameters, forward: forwardWeights, backward: backwardWeights,
         pool: WorkerPool(threadCount: 2))
       count = try #require(expected["input"]).shape[0]
-      labels = expected["labels"] == nil ? nil : try expected.floats("labels").map { Int($0) }
       workspace.fillWithNaN()
       try write("input", to: model.unet.input, of: workspace.activations)
       var timesteps = workspace.activations.mutable(model.unet.timesteps[0..<count])
       for (i, value) in try expected.floats("timesteps").enumerated() { timesteps[i] = value }
+      if let place = model.unet.labels {
+        var labels = workspace.activations.mutable(place[0..<count])
+        for (i, value) in try expected.floats("labels").enumerated() { labels[i] = value }
+      }
     }
 
     var forward: ForwardPass {
@@ -78,7 +80,7 @@ import Testing
   func outputLossAndGradients(_ name: String) throws {
     let test = try Case(name)
     let (unet, workspace, expected) = (test.model.unet, test.workspace, test.expected)
-    unet.forward(labels: test.labels, test.forward)
+    unet.forward(test.forward)
 
     let output = test.read(unet.output, of: workspace.activations)
     let expectedOutput = test.channelsLast(try expected.floats("output"), unet.output.shape)
@@ -95,7 +97,7 @@ import Testing
     for i in output.indices { gradient[i] = 2 * (output[i] - target[i]) / Float(output.count) }
     let parameterGradients = Arena(count: unet.plan.parameters.count)
     unet.backward(
-      labels: test.labels, toInput: true,
+      toInput: true,
       BackwardPass(
         forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
 

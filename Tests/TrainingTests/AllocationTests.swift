@@ -1,0 +1,82 @@
+#if canImport(Glibc)
+  import AllocationCounter
+  import Flow
+  import Imagery
+  import Kernels
+  import Network
+  import Sampling
+  import Testing
+  import Training
+
+  /// Warm runs take no memory from the heap. Counted on the calling thread, which does the same work as the others.
+  @Suite struct AllocationTests {
+    /// All kinds of layers, wide enough for Winograd's algorithm on any vectors.
+    private static let configuration = UNetConfiguration(
+      sampleHeight: 16, sampleWidth: 16, inputChannels: 1, outputChannels: 1, blockOutputChannels: [32, 64],
+      layersPerBlock: 1, attentionLevels: [false, true], normGroupCount: 4)
+
+    private func allocations(_ body: () throws -> Void) rethrows -> Int {
+      let before = inkflow_allocations_of_this_thread()
+      try body()
+      return inkflow_allocations_of_this_thread() - before
+    }
+
+    @Test func theCounterCounts() {
+      var arrays: [[Int]] = []
+      arrays.reserveCapacity(8)
+      #expect(allocations { for i in 1...5 { arrays.append(Array(repeating: i, count: i)) } } == 5)
+      #expect(allocations { _ = Arena(count: 1 << 20) } >= 1)
+    }
+
+    @Test(arguments: [1, 2, 3]) func trainingStep(threads: Int) throws {
+      let pool = WorkerPool(threadCount: threads)
+      let unet = try UNet(Self.configuration)
+      var settings = TrainingSettings(recipe: .rectifiedFlow, steps: 100)
+      settings.averageDecay = 0.999
+      let state = TrainingState(count: unet.plan.parameters.count, settings: settings)
+      unet.initialize(state.parameters, seed: 1)
+      let data = ImageDataset(
+        name: "ramp", split: .train, pixels: (0..<19 * 256).map { UInt8(truncatingIfNeeded: $0) }, height: 16,
+        width: 16, channels: 1, labels: nil)
+      let engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: 19)
+      let images = (0..<19).map { UInt32($0) }
+      func step() {
+        engine.parametersChanged(state.parameters)
+        let batch = Batch(
+          dataset: data, images: images[...], seed: 0, draws: .training(step: state.step), times: .stratified,
+          dequantize: true)
+        _ = engine.lossAndGradient(batch, parameters: state.parameters)
+        let norm = sumOfSquares(engine.gradient[engine.gradient.all]).squareRoot()
+        state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
+      }
+      step()
+      #expect(allocations { for _ in 0..<3 { step() } } == 0)
+    }
+
+    /// Few images, whose layers the threads share, and many.
+    @Test(arguments: [1, 2, 3], [nil, 3]) func evaluation(threads: Int, classCount: Int?) throws {
+      var configuration = Self.configuration
+      configuration.classCount = classCount
+      let model = try randomModel(configuration)
+      let (unet, pool) = (model.unet.forSampling, WorkerPool(threadCount: threads))
+      let prepared = Arena(count: unet.plan.forwardWeights.count)
+      unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
+      let field = NetworkField(
+        unet: unet, parameters: model.parameters, prepared: prepared, pool: pool,
+        workspaces: (0..<threads).map { _ in Workspace(unet.plan, forTraining: false) }, capacity: 19,
+        labels: classCount.map { classes in (0..<19).map { $0 % classes } })
+      for count in [1, 2, 19] {
+        let states = [Double](repeating: 0.5, count: count * configuration.dimension)
+        let (times, samples) = (Array(repeating: 0.3, count: count), Array(0..<count))
+        var velocities = states
+        func evaluate() {
+          var span = velocities.mutableSpan
+          field.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
+        }
+        evaluate()
+        #expect(allocations { for _ in 0..<3 { evaluate() } } == 0, "\(count) images")
+        #expect(velocities != states)
+      }
+    }
+  }
+#endif
