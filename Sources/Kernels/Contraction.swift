@@ -1,3 +1,5 @@
+import CVector
+
 /// A matrix product whose left side and inner index may be strided in three levels:
 ///
 ///     C[m, n] = bias[n] + Σ_p Σ_q Σ_r A[m·aRow + p·a₀ + q·a₁ + r·a₂] · B[p·b₀ + q·b₁ + r·b₂ + n]   (+ C[m, n])
@@ -126,6 +128,9 @@ private struct Tile<let low: Int, let high: Int> {
     var lowBank = Bank<low>(left: b0, right: b1)
     var highBank = Bank<high>(left: b0, right: b1)
     let second = low &* row
+    // What follows this block of B: the block of the next columns or of the next product. (Training was 3 to 5 %
+    // slower without, medians of alternating runs on an AMD EPYC with AVX-512.)
+    let next = product.inner.count &* product.inner.b
     var (aOuter, bOuter) = (a, b)
     for _ in 0..<product.outer.count {
       var (aMiddle, bMiddle) = (aOuter, bOuter)
@@ -136,6 +141,8 @@ private struct Tile<let low: Int, let high: Int> {
           let b1 = vectors == 2 ? b.lanes(at: laneCount) : b0
           lowBank.add(a, row: row, b0, b1, vectors: vectors)
           highBank.add(a + second, row: row, b0, b1, vectors: vectors)
+          inkflow_prefetch(b + next)
+          if vectors == 2 { inkflow_prefetch(b + (next &+ laneCount)) }
           a += product.inner.a
           b += product.inner.b
         }

@@ -38,6 +38,9 @@ const char *inkflow_build_flavour(void);
 /// would otherwise die of SIGILL somewhere in the middle of a run.
 bool inkflow_cpu_is_sufficient(void);
 
+/// Asks for the cache line of an address that will be read soon; it need not be a valid one.
+static inline void inkflow_prefetch(const float *address) { __builtin_prefetch(address); }
+
 /// Tells the CPU that the thread only waits for another one.
 static inline void inkflow_spin_hint(void) {
 #if defined(__x86_64__)
