@@ -24,6 +24,9 @@ package struct ImageShape: Sendable, Equatable {
     ImageShape(height: height, width: width, channels: channels)
   }
 
+  /// After an upsampling by two.
+  package var doubled: ImageShape { ImageShape(height: 2 * height, width: 2 * width, channels: channels) }
+
   /// After a 3×3 convolution of stride 2 with a border of one: half the size, rounded up.
   package var halved: ImageShape {
     ImageShape(height: (height + 1) / 2, width: (width + 1) / 2, channels: channels)
@@ -41,25 +44,42 @@ package struct Convolution3x3: Sendable {
   package let input: ImageShape
   package let output: ImageShape
   package let stride: Int
+  /// Of the gradient that `inputGradient` writes: the input's, or that of what was upsampled to make it.
+  package let source: ImageShape
   private let winograd: WinogradConvolution?
   private let winogradInputGradient: WinogradConvolution?
   private let isNarrow: Bool
 
   package init(input: ImageShape, outputChannels: Int, stride: Int = 1) {
+    self.init(source: input, upsamples: false, outputChannels: outputChannels, stride: stride)
+  }
+
+  /// The convolution of images that were upsampled by two (`upsample`).
+  package init(upsampling source: ImageShape, outputChannels: Int) {
+    self.init(source: source, upsamples: true, outputChannels: outputChannels, stride: 1)
+  }
+
+  private init(source: ImageShape, upsamples: Bool, outputChannels: Int, stride: Int) {
     precondition(stride == 1 || stride == 2, "stride \(stride) is not supported")
     precondition(
-      stride == 1 || (input.height % 2 == 0 && input.width % 2 == 0), "stride 2 needs even sides")
-    self.input = input
-    self.output = (stride == 1 ? input : input.halved).with(channels: outputChannels)
+      stride == 1 || (source.height % 2 == 0 && source.width % 2 == 0), "stride 2 needs even sides")
+    self.source = source
     self.stride = stride
+    input = upsamples ? source.doubled : source
+    output = (stride == 1 ? input : input.halved).with(channels: outputChannels)
     // The transforms take whole vectors of channels, and images of less than a tile would waste them.
     let pays =
       stride == 1 && input.channels % laneCount == 0 && outputChannels % laneCount == 0
       && input.pixels >= 16
     isNarrow = outputChannels <= 4
-    winograd = pays ? WinogradConvolution(shape: input, outputChannels: outputChannels) : nil
+    winograd =
+      pays
+      ? WinogradConvolution(shape: input, outputChannels: outputChannels, pairs: upsamples ? .ofInput : .none)
+      : nil
     winogradInputGradient =
-      pays ? WinogradConvolution(shape: output, outputChannels: input.channels) : nil
+      pays
+      ? WinogradConvolution(shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
+      : nil
   }
 
   package var weightCount: Int { 9 * input.channels * output.channels }
@@ -72,8 +92,10 @@ package struct Convolution3x3: Sendable {
   package var backwardWeightCount: Int { winogradInputGradient?.weightCount ?? weightCount }
   /// Floats of working memory for any pass.
   package var scratchCount: Int {
-    max(
-      winograd?.scratchCount ?? 0, winogradInputGradient?.scratchCount ?? 0, isNarrow ? weightCount : 0)
+    if let winograd, let winogradInputGradient {
+      return max(winograd.scratchCount, winogradInputGradient.scratchCount)
+    }
+    return max(isNarrow ? weightCount : 0, source == input ? 0 : input.count)
   }
 
   /// Makes the weights that `forward` reads; only where `forwardWeightCount` is not nil.
@@ -182,13 +204,13 @@ package struct Convolution3x3: Sendable {
   /// - Parameters:
   ///   - dy: [count] padded images of the output's gradient.
   ///   - weights: from `prepareBackward`.
-  ///   - dx: [count, height, width, in]; added to if `accumulates`.
+  ///   - dx: [count] images of `source`; added to if `accumulates`.
   ///   - scratch: at least `scratchCount` floats.
   package func inputGradient(
     _ dy: Span<Float>, count: Int, weights: Span<Float>, into dx: consuming MutableSpan<Float>,
     accumulates: Bool = false, scratch: consuming MutableSpan<Float>
   ) {
-    precondition(dy.count == count * output.padded.count && dx.count == count * input.count)
+    precondition(dy.count == count * output.padded.count && dx.count == count * source.count)
     precondition(weights.count == backwardWeightCount && scratch.count >= scratchCount)
     let (dy, weights, dx) = (dy.pointer, weights.pointer, dx.pointer)
     if let winogradInputGradient {
@@ -196,10 +218,15 @@ package struct Convolution3x3: Sendable {
         dy, count: count, weights, bias: nil, biasPerImage: false, into: dx, accumulates: accumulates,
         share: (0, 1), scratch: scratch.pointer)
     }
+    let large = scratch.pointer
     for image in 0..<count {
-      directInputGradient(
-        dy + image * output.padded.count, flipped: weights, into: dx + image * input.count,
-        accumulates: accumulates)
+      let (dy, dx) = (dy + image * output.padded.count, dx + image * source.count)
+      if source == input {
+        directInputGradient(dy, flipped: weights, into: dx, accumulates: accumulates)
+      } else {
+        directInputGradient(dy, flipped: weights, into: large, accumulates: false)
+        upsampleGradient(large, shape: source, into: dx, accumulates: accumulates)
+      }
     }
   }
 

@@ -30,7 +30,7 @@ func clearBorder(_ padded: Destination, of shape: ImageShape) {
 ///
 /// - Parameters: image: [height, width, channels]; padded: of the large shape's `padded`.
 package func upsample(_ image: Span<Float>, shape: ImageShape, into padded: consuming MutableSpan<Float>) {
-  let large = ImageShape(height: 2 * shape.height, width: 2 * shape.width, channels: shape.channels)
+  let large = shape.doubled
   precondition(image.count == shape.count && padded.count == large.padded.count)
   let (source, destination) = (image.pointer, padded.pointer)
   clearBorder(destination, of: large)
@@ -46,11 +46,8 @@ package func upsample(_ image: Span<Float>, shape: ImageShape, into padded: cons
 /// dx[i, j] = dy[2i, 2j] + dy[2i, 2j + 1] + dy[2i + 1, 2j] + dy[2i + 1, 2j + 1].
 ///
 /// - Parameters: dy: [2·height, 2·width, channels]; shape: of dx, [height, width, channels].
-package func upsampleGradient(
-  _ dy: Span<Float>, shape: ImageShape, into dx: consuming MutableSpan<Float>
-) {
-  precondition(dy.count == 4 * shape.count && dx.count == shape.count)
-  let (dy, dx, channels) = (dy.pointer, dx.pointer, shape.channels)
+func upsampleGradient(_ dy: Source, shape: ImageShape, into dx: Destination, accumulates: Bool) {
+  let channels = shape.channels
   let pitch = 2 * shape.width * channels
   for y in 0..<shape.height {
     for x in 0..<shape.width {
@@ -60,7 +57,8 @@ package func upsampleGradient(
         let top = source.lanes(at: c, count: lanes) + source.lanes(at: channels + c, count: lanes)
         let bottom =
           source.lanes(at: pitch + c, count: lanes) + source.lanes(at: pitch + channels + c, count: lanes)
-        destination.store(top + bottom, at: c, count: lanes)
+        let old = accumulates ? destination.lanes(at: c, count: lanes) : Lanes(repeating: 0)
+        destination.store(old + (top + bottom), at: c, count: lanes)
       }
     }
   }

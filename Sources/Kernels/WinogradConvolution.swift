@@ -1,13 +1,33 @@
 /// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) over the tiles of `count` images: transform a block
-/// of tiles, 36 matrix products with the transformed weights, transform back.
+/// of tiles, 36 matrix products with the transformed weights (25 beside an upsampling), transform back.
 ///
 /// The three passes share the transforms. With V = BᵀdB, U = GgGᵀ and M = U·V: dM = A dY Aᵀ, dU = Σ_tiles Vᵀ·dM,
 /// dg = Gᵀ dU G; the input gradient is the same convolution with flipped, transposed weights.
 ///
-/// Channels are multiples of the vector's lanes. Each tile's numbers depend on its own patch alone, so an image's don't depend on its neighbours.
+/// Channels are multiples of the vector's lanes. Each tile's numbers depend on its own patch alone, so an image's don't
+/// depend on its neighbours.
 struct WinogradConvolution: Sendable {
   let shape: ImageShape
   let outputChannels: Int
+  private let pairs: Pairs
+  private let points: Winograd.Points
+
+  /// Which pixels come in pairs, along both sides.
+  enum Pairs {
+    case none
+    /// Those of the input are equal: it was upsampled by two.
+    case ofInput
+    /// Those of the output are added: `forward` writes the gradient of what was upsampled.
+    case ofOutput
+  }
+
+  /// - Parameter shape: of the input; of even sides if there are pairs.
+  init(shape: ImageShape, outputChannels: Int, pairs: Pairs = .none) {
+    self.shape = shape
+    self.outputChannels = outputChannels
+    self.pairs = pairs
+    points = pairs == .none ? .all : .ofPairs
+  }
 
   private var inputChannels: Int { shape.channels }
   private var tileRows: Int { (shape.height + 3) / 4 }
@@ -16,7 +36,7 @@ struct WinogradConvolution: Sendable {
 
   /// Tiles that are transformed together: their 36 small matrices, in and out, stay in the second-level cache.
   private var maximumBlock: Int {
-    max(Contraction.rowsPerTile, Self.blockFloats / (Winograd.points * (inputChannels + outputChannels)))
+    max(Contraction.rowsPerTile, Self.blockFloats / (points.count * (inputChannels + outputChannels)))
   }
   /// Half a megabyte where the vectors are as wide as those of CPUs with two of cache a core, else a quarter.
   private static let blockFloats = laneCount == 16 ? 1 << 17 : 1 << 16
@@ -34,7 +54,7 @@ struct WinogradConvolution: Sendable {
   /// Floats of working memory for any of the three passes.
   var scratchCount: Int {
     let sides = pointPitch(maximumBlock, inputChannels) + pointPitch(maximumBlock, packedOutputs)
-    return Winograd.points * (sides + inputChannels * packedOutputs)
+    return points.count * (sides + inputChannels * packedOutputs)
   }
 
   /// Output channels, rounded up to whole blocks of columns.
@@ -43,7 +63,7 @@ struct WinogradConvolution: Sendable {
       * Contraction.columnsPerTile
   }
 
-  var weightCount: Int { Winograd.points * inputChannels * packedOutputs }
+  var weightCount: Int { points.count * inputChannels * packedOutputs }
 
   // MARK: Weights
 
@@ -58,13 +78,14 @@ struct WinogradConvolution: Sendable {
 
   /// U = G g Gᵀ.
   ///
-  /// - Parameters: g: [3, 3, in, out]; u: [36, out / block, in, block].
+  /// - Parameters: g: [3, 3, in, out]; u: [points, out / block, in, block].
   func transformWeights(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     for channel in 0..<c {
       for output in stride(from: 0, to: o, by: laneCount) {
         Winograd.transformWeights(
-          g + channel * o + output, pitch: c * o, into: u + place(channel, output), pointPitch: weightPitch)
+          g + channel * o + output, pitch: c * o, points: points, into: u + place(channel, output),
+          pointPitch: weightPitch)
       }
     }
   }
@@ -76,8 +97,8 @@ struct WinogradConvolution: Sendable {
   func transformFlippedWeights(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     // The transposed weights pass through the last nine points' places: each vector's taps are read from
-    // there before its own 36 points are written.
-    let transposed = u + (Winograd.points - 9) * weightPitch
+    // there before its own points are written.
+    let transposed = u + (points.count - 9) * weightPitch
     for tap in 0..<9 {
       let (source, destination) = (g + tap * c * o, transposed + (8 - tap) * weightPitch)
       for channel in 0..<c {
@@ -85,7 +106,8 @@ struct WinogradConvolution: Sendable {
       }
     }
     for i in stride(from: 0, to: weightPitch, by: laneCount) {
-      Winograd.transformWeights(transposed + i, pitch: weightPitch, into: u + i, pointPitch: weightPitch)
+      Winograd.transformWeights(
+        transposed + i, pitch: weightPitch, points: points, into: u + i, pointPitch: weightPitch)
     }
   }
 
@@ -93,9 +115,9 @@ struct WinogradConvolution: Sendable {
 
   /// - Parameters:
   ///   - x: [count] padded images.
-  ///   - u: transformed weights, [36, in, out].
+  ///   - u: transformed weights.
   ///   - bias: [out], or [count, out] if `biasPerImage`; nil for none.
-  ///   - y: [count, height, width, out]; added to if `accumulates`.
+  ///   - y: [count, height, width, out], halved sides where pairs of outputs are added; added to if `accumulates`.
   ///   - share: which part of y to compute, `share.index` of `share.count`.
   func forward(
     _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, into y: Destination,
@@ -107,24 +129,26 @@ struct WinogradConvolution: Sendable {
     let (c, o) = (inputChannels, channels.count)
     let u = u + channels.lowerBound * c
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
-    let (v, m) = (scratch, scratch + Winograd.points * vPitch)
+    let (v, m) = (scratch, scratch + points.count * vPitch)
     forEachBlock(tiles, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
       Contraction(
         rows: tiles.count, columns: o, aRow: c, cRow: o,
         inner: .init(count: c, a: 1, b: Contraction.columnsPerTile),
         packedBlock: c * Contraction.columnsPerTile,
-        batch: .init(count: Winograd.points, a: vPitch, b: weightPitch, c: mPitch)
+        batch: .init(count: points.count, a: vPitch, b: weightPitch, c: mPitch)
       ).run(v, u, into: m)
       for tile in tiles {
         let (image, row, column) = position(of: tile)
         writeOutput(
           m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column, channels: channels,
           bias: bias.map { $0 + (biasPerImage ? image * outputChannels : 0) },
-          into: y + image * shape.pixels * outputChannels, accumulates: accumulates)
+          into: y + image * outputPixels * outputChannels, accumulates: accumulates)
       }
     }
   }
+
+  private var outputPixels: Int { pairs == .ofOutput ? shape.pixels / 4 : shape.pixels }
 
   /// Some of the tiles, or some of the output channels where tiles are few: the weights are then what is large.
   private func part(_ share: (index: Int, count: Int), _ count: Int) -> (
@@ -150,8 +174,8 @@ struct WinogradConvolution: Sendable {
     let block = blockSize(count * tilesPerImage)
     let (c, o) = (inputChannels, outputChannels)
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, packedOutputs))
-    let (v, m) = (scratch, scratch + Winograd.points * vPitch)
-    let du = m + Winograd.points * mPitch
+    let (v, m) = (scratch, scratch + points.count * vPitch)
+    let du = m + points.count * mPitch
     forEachBlock(0..<count * tilesPerImage, block) { tiles in
       transformInput(x, tiles, into: v, pitch: vPitch)
       transformOutputGradient(dy, tiles, into: m, block: block, pitch: mPitch)
@@ -159,12 +183,12 @@ struct WinogradConvolution: Sendable {
         rows: c, columns: o, aRow: 1, cRow: o,
         inner: .init(count: tiles.count, a: c, b: Contraction.columnsPerTile),
         accumulates: tiles.lowerBound > 0, packedBlock: block * Contraction.columnsPerTile,
-        batch: .init(count: Winograd.points, a: vPitch, b: mPitch, c: c * o)
+        batch: .init(count: points.count, a: vPitch, b: mPitch, c: c * o)
       ).run(v, m, into: du)
     }
     let pitch = c * o
     for i in stride(from: 0, to: pitch, by: laneCount) {
-      Winograd.addWeightGradient(du + i, pointPitch: pitch, into: dw + i, pitch: pitch)
+      Winograd.addWeightGradient(du + i, points: points, pointPitch: pitch, into: dw + i, pitch: pitch)
     }
   }
 
@@ -184,7 +208,7 @@ struct WinogradConvolution: Sendable {
     return (image, row, column)
   }
 
-  /// V = BᵀdB of some tiles, [36, block, in].
+  /// V = BᵀdB of some tiles, [points, block, in].
   private func transformInput(_ x: Source, _ tiles: Range<Int>, into v: Destination, pitch: Int) {
     let (c, padded) = (inputChannels, shape.padded)
     for tile in tiles {
@@ -193,13 +217,13 @@ struct WinogradConvolution: Sendable {
       let destination = v + (tile - tiles.lowerBound) * c
       for i in stride(from: 0, to: c, by: laneCount) {
         Winograd.transformInput(
-          patch + i, rowPitch: padded.width * c, columnPitch: c, into: destination + i,
+          patch + i, rowPitch: padded.width * c, columnPitch: c, points: points, into: destination + i,
           pitch: pitch)
       }
     }
   }
 
-  /// dM = A dY Aᵀ of some tiles, the right side of a product: [36, out / columns, block, columns].
+  /// dM = A dY Aᵀ of some tiles, the right side of a product: [points, out / columns, block, columns].
   private func transformOutputGradient(
     _ dy: Source, _ tiles: Range<Int>, into m: Destination, block: Int, pitch: Int
   ) {
@@ -211,12 +235,12 @@ struct WinogradConvolution: Sendable {
       for i in stride(from: 0, to: o, by: laneCount) {
         let place = (i / width * block + tile - tiles.lowerBound) * width + i % width
         Winograd.transformOutputGradient(
-          first + i, rowPitch: padded.width * o, columnPitch: o, into: m + place, pitch: pitch)
+          first + i, rowPitch: padded.width * o, columnPitch: o, points: points, into: m + place, pitch: pitch)
       }
     }
   }
 
-  /// Y = AᵀMA of some channels of one tile, cut at the image's edge.
+  /// Y = AᵀMA of some channels of one tile, cut at the image's edge; its pairs added where that is wanted.
   private func writeOutput(
     _ m: Source, pitch: Int, row: Int, column: Int, channels: Range<Int>, bias: Source?,
     into y: Destination, accumulates: Bool
@@ -225,25 +249,37 @@ struct WinogradConvolution: Sendable {
     let height = min(4, shape.height - 4 * row)
     let width = min(4, shape.width - 4 * column)
     for i in stride(from: channels.lowerBound, to: channels.upperBound, by: laneCount) {
-      let (first, second, third, fourth) = Winograd.transformOutput(m + i - channels.lowerBound, pitch: pitch)
+      let (first, second, third, fourth) = Winograd.transformOutput(
+        m + i - channels.lowerBound, points: points, pitch: pitch)
       let bias = bias?.lanes(at: i) ?? Lanes(repeating: 0)
-      let line = y + (4 * row * shape.width + 4 * column) * o + i
       @inline(__always)
-      func write(_ value: Lanes, _ k: Int, _ l: Int) {
-        let at = (k * shape.width + l) * o
-        line.store(accumulates ? line.lanes(at: at) + (value + bias) : value + bias, at: at)
+      func write(_ value: Lanes, at offset: Int) {
+        let place = y + offset * o + i
+        place.store(accumulates ? place.lanes(at: 0) + (value + bias) : value + bias, at: 0)
       }
-      @inline(__always)
-      func write(_ values: Winograd.Four, column l: Int) {
-        write(values.0, 0, l)
-        if height > 1 { write(values.1, 1, l) }
-        if height > 2 { write(values.2, 2, l) }
-        if height > 3 { write(values.3, 3, l) }
+      if pairs == .ofOutput {
+        @inline(__always)
+        func writePairs(_ left: Winograd.Four, _ right: Winograd.Four, at pixel: Int) {
+          write((left.0 + left.1) + (right.0 + right.1), at: pixel)
+          if height > 2 { write((left.2 + left.3) + (right.2 + right.3), at: pixel + shape.width / 2) }
+        }
+        let pixel = row * shape.width + 2 * column
+        writePairs(first, second, at: pixel)
+        if width > 2 { writePairs(third, fourth, at: pixel + 1) }
+      } else {
+        @inline(__always)
+        func writeColumn(_ values: Winograd.Four, at pixel: Int) {
+          write(values.0, at: pixel)
+          if height > 1 { write(values.1, at: pixel + shape.width) }
+          if height > 2 { write(values.2, at: pixel + 2 * shape.width) }
+          if height > 3 { write(values.3, at: pixel + 3 * shape.width) }
+        }
+        let pixel = 4 * (row * shape.width + column)
+        writeColumn(first, at: pixel)
+        if width > 1 { writeColumn(second, at: pixel + 1) }
+        if width > 2 { writeColumn(third, at: pixel + 2) }
+        if width > 3 { writeColumn(fourth, at: pixel + 3) }
       }
-      write(first, column: 0)
-      if width > 1 { write(second, column: 1) }
-      if width > 2 { write(third, column: 2) }
-      if width > 3 { write(fourth, column: 3) }
     }
   }
 }

@@ -9,8 +9,20 @@ enum Winograd {
   /// Outputs and inputs of a tile, along one side.
   static let tile = 4
   static let patch = 6
-  /// Products of a tile.
-  static let points = 36
+
+  /// The points whose products a tile needs. The third of a side, −1, is idle where inputs come in equal pairs, as after
+  /// an upsampling by two (row 3 of Bᵀd is then 4d − 4d − d′ + d′), and where outputs will be added in such pairs, as
+  /// in its gradient (rows 1 + 2 and 3 + 4 of Aᵀ have a zero there).
+  struct Points: Sendable, Equatable {
+    let skipsThird: Bool
+
+    static let all = Points(skipsThird: false)
+    static let ofPairs = Points(skipsThird: true)
+
+    /// Along one side.
+    var side: Int { skipsThird ? 5 : 6 }
+    var count: Int { side * side }
+  }
 
   typealias Six = (Lanes, Lanes, Lanes, Lanes, Lanes, Lanes)
   typealias Four = (Lanes, Lanes, Lanes, Lanes)
@@ -79,7 +91,7 @@ enum Winograd {
   /// Bᵀ d B for the patch whose rows are `rowPitch` and columns `columnPitch` floats apart.
   @inline(__always)
   static func transformInput(
-    _ d: Source, rowPitch: Int, columnPitch: Int, into destination: Destination, pitch: Int
+    _ d: Source, rowPitch: Int, columnPitch: Int, points: Points, into destination: Destination, pitch: Int
   ) {
     @inline(__always)
     func row(_ i: Int) -> Six {
@@ -91,18 +103,18 @@ enum Winograd {
         ))
     }
     let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
-    store(input((a.0, b.0, c.0, d.0, e.0, f.0)), at: 0, into: destination, pitch: pitch)
-    store(input((a.1, b.1, c.1, d.1, e.1, f.1)), at: 1, into: destination, pitch: pitch)
-    store(input((a.2, b.2, c.2, d.2, e.2, f.2)), at: 2, into: destination, pitch: pitch)
-    store(input((a.3, b.3, c.3, d.3, e.3, f.3)), at: 3, into: destination, pitch: pitch)
-    store(input((a.4, b.4, c.4, d.4, e.4, f.4)), at: 4, into: destination, pitch: pitch)
-    store(input((a.5, b.5, c.5, d.5, e.5, f.5)), at: 5, into: destination, pitch: pitch)
+    store(input((a.0, b.0, c.0, d.0, e.0, f.0)), at: 0, points, into: destination, pitch: pitch)
+    store(input((a.1, b.1, c.1, d.1, e.1, f.1)), at: 1, points, into: destination, pitch: pitch)
+    store(input((a.2, b.2, c.2, d.2, e.2, f.2)), at: 2, points, into: destination, pitch: pitch)
+    store(input((a.3, b.3, c.3, d.3, e.3, f.3)), at: 3, points, into: destination, pitch: pitch)
+    store(input((a.4, b.4, c.4, d.4, e.4, f.4)), at: 4, points, into: destination, pitch: pitch)
+    store(input((a.5, b.5, c.5, d.5, e.5, f.5)), at: 5, points, into: destination, pitch: pitch)
   }
 
   /// A y Aᵀ for a 4×4 tile of output gradients.
   @inline(__always)
   static func transformOutputGradient(
-    _ y: Source, rowPitch: Int, columnPitch: Int, into destination: Destination, pitch: Int
+    _ y: Source, rowPitch: Int, columnPitch: Int, points: Points, into destination: Destination, pitch: Int
   ) {
     @inline(__always)
     func row(_ i: Int) -> Six {
@@ -114,26 +126,19 @@ enum Winograd {
         ))
     }
     let (a, b, c, d) = (row(0), row(1), row(2), row(3))
-    store(outputTransposed((a.0, b.0, c.0, d.0)), at: 0, into: destination, pitch: pitch)
-    store(outputTransposed((a.1, b.1, c.1, d.1)), at: 1, into: destination, pitch: pitch)
-    store(outputTransposed((a.2, b.2, c.2, d.2)), at: 2, into: destination, pitch: pitch)
-    store(outputTransposed((a.3, b.3, c.3, d.3)), at: 3, into: destination, pitch: pitch)
-    store(outputTransposed((a.4, b.4, c.4, d.4)), at: 4, into: destination, pitch: pitch)
-    store(outputTransposed((a.5, b.5, c.5, d.5)), at: 5, into: destination, pitch: pitch)
+    store(outputTransposed((a.0, b.0, c.0, d.0)), at: 0, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.1, b.1, c.1, d.1)), at: 1, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.2, b.2, c.2, d.2)), at: 2, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.3, b.3, c.3, d.3)), at: 3, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.4, b.4, c.4, d.4)), at: 4, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.5, b.5, c.5, d.5)), at: 5, points, into: destination, pitch: pitch)
   }
 
   /// Aᵀ m A for the 6×6 products at `m`, `pitch` floats apart: the columns of a 4×4 tile of outputs.
   @inline(__always)
-  static func transformOutput(_ m: Source, pitch: Int) -> (Four, Four, Four, Four) {
+  static func transformOutput(_ m: Source, points: Points, pitch: Int) -> (Four, Four, Four, Four) {
     @inline(__always)
-    func row(_ i: Int) -> Four {
-      let row = m + 6 * i * pitch
-      return output(
-        (
-          row.lanes(at: 0), row.lanes(at: pitch), row.lanes(at: 2 * pitch), row.lanes(at: 3 * pitch),
-          row.lanes(at: 4 * pitch), row.lanes(at: 5 * pitch)
-        ))
-    }
+    func row(_ i: Int) -> Four { output(load(row: i, points, from: m, pitch: pitch)) }
     let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
     return (
       output((a.0, b.0, c.0, d.0, e.0, f.0)), output((a.1, b.1, c.1, d.1, e.1, f.1)),
@@ -144,34 +149,29 @@ enum Winograd {
   /// G g Gᵀ for 3×3 weights, `pitch` floats apart at `g`, to 36 points `pointPitch` floats apart. All taps are
   /// read before the first point is written.
   @inline(__always)
-  static func transformWeights(_ g: Source, pitch: Int, into destination: Destination, pointPitch: Int) {
+  static func transformWeights(
+    _ g: Source, pitch: Int, points: Points, into destination: Destination, pointPitch: Int
+  ) {
     @inline(__always)
     func tap(_ k: Int, _ l: Int) -> Lanes { g.lanes(at: (3 * k + l) * pitch) }
     let row0 = weights((tap(0, 0), tap(0, 1), tap(0, 2)))
     let row1 = weights((tap(1, 0), tap(1, 1), tap(1, 2)))
     let row2 = weights((tap(2, 0), tap(2, 1), tap(2, 2)))
-    store(weights((row0.0, row1.0, row2.0)), at: 0, into: destination, pitch: pointPitch)
-    store(weights((row0.1, row1.1, row2.1)), at: 1, into: destination, pitch: pointPitch)
-    store(weights((row0.2, row1.2, row2.2)), at: 2, into: destination, pitch: pointPitch)
-    store(weights((row0.3, row1.3, row2.3)), at: 3, into: destination, pitch: pointPitch)
-    store(weights((row0.4, row1.4, row2.4)), at: 4, into: destination, pitch: pointPitch)
-    store(weights((row0.5, row1.5, row2.5)), at: 5, into: destination, pitch: pointPitch)
+    store(weights((row0.0, row1.0, row2.0)), at: 0, points, into: destination, pitch: pointPitch)
+    store(weights((row0.1, row1.1, row2.1)), at: 1, points, into: destination, pitch: pointPitch)
+    store(weights((row0.2, row1.2, row2.2)), at: 2, points, into: destination, pitch: pointPitch)
+    store(weights((row0.3, row1.3, row2.3)), at: 3, points, into: destination, pitch: pointPitch)
+    store(weights((row0.4, row1.4, row2.4)), at: 4, points, into: destination, pitch: pointPitch)
+    store(weights((row0.5, row1.5, row2.5)), at: 5, points, into: destination, pitch: pointPitch)
   }
 
   /// g += Gᵀ u G.
   @inline(__always)
   static func addWeightGradient(
-    _ u: Source, pointPitch: Int, into g: Destination, pitch: Int
+    _ u: Source, points: Points, pointPitch: Int, into g: Destination, pitch: Int
   ) {
     @inline(__always)
-    func row(_ i: Int) -> Three {
-      let row = u + 6 * i * pointPitch
-      return weightsTransposed(
-        (
-          row.lanes(at: 0), row.lanes(at: pointPitch), row.lanes(at: 2 * pointPitch),
-          row.lanes(at: 3 * pointPitch), row.lanes(at: 4 * pointPitch), row.lanes(at: 5 * pointPitch)
-        ))
-    }
+    func row(_ i: Int) -> Three { weightsTransposed(load(row: i, points, from: u, pitch: pointPitch)) }
     let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
     @inline(__always)
     func add(_ column: Three, _ l: Int) {
@@ -184,16 +184,46 @@ enum Winograd {
     add(weightsTransposed((a.2, b.2, c.2, d.2, e.2, f.2)), 2)
   }
 
-  /// Column `j` of a 6×6 tile: points j, 6 + j, ….
+  /// Column `j` of a 6×6 tile: points j, 6 + j, …, without those that are skipped.
   @inline(__always)
   private static func store(
-    _ column: Six, at j: Int, into destination: Destination, pitch: Int
+    _ column: Six, at j: Int, _ points: Points, into destination: Destination, pitch: Int
   ) {
-    destination.store(column.0, at: j * pitch)
-    destination.store(column.1, at: (6 + j) * pitch)
-    destination.store(column.2, at: (12 + j) * pitch)
-    destination.store(column.3, at: (18 + j) * pitch)
-    destination.store(column.4, at: (24 + j) * pitch)
-    destination.store(column.5, at: (30 + j) * pitch)
+    if points.skipsThird {
+      if j == 2 { return }
+      let place = destination + (j < 2 ? j : j - 1) * pitch
+      place.store(column.0, at: 0)
+      place.store(column.1, at: 5 * pitch)
+      place.store(column.3, at: 10 * pitch)
+      place.store(column.4, at: 15 * pitch)
+      place.store(column.5, at: 20 * pitch)
+    } else {
+      let place = destination + j * pitch
+      place.store(column.0, at: 0)
+      place.store(column.1, at: 6 * pitch)
+      place.store(column.2, at: 12 * pitch)
+      place.store(column.3, at: 18 * pitch)
+      place.store(column.4, at: 24 * pitch)
+      place.store(column.5, at: 30 * pitch)
+    }
+  }
+
+  /// Row `i` of a 6×6 tile: points 6·i, 6·i + 1, …; those that are skipped are zero.
+  @inline(__always)
+  private static func load(row i: Int, _ points: Points, from source: Source, pitch: Int) -> Six {
+    let zero = Lanes(repeating: 0)
+    if points.skipsThird {
+      if i == 2 { return (zero, zero, zero, zero, zero, zero) }
+      let row = source + (i < 2 ? i : i - 1) * 5 * pitch
+      return (
+        row.lanes(at: 0), row.lanes(at: pitch), zero, row.lanes(at: 2 * pitch), row.lanes(at: 3 * pitch),
+        row.lanes(at: 4 * pitch)
+      )
+    }
+    let row = source + 6 * i * pitch
+    return (
+      row.lanes(at: 0), row.lanes(at: pitch), row.lanes(at: 2 * pitch), row.lanes(at: 3 * pitch),
+      row.lanes(at: 4 * pitch), row.lanes(at: 5 * pitch)
+    )
   }
 }

@@ -15,7 +15,7 @@ struct NormalizedConvolution: Sendable {
     norm = GroupNorm(shape: input, groupCount: groupCount, eps: eps)
     normParameters = plan.parameters.norm(normName, channels: input.channels)
     convolution = PaddedConvolution(
-      name, input: input, outputChannels: outputChannels, isZero: isZero, plan: &plan)
+      name, Convolution3x3(input: input, outputChannels: outputChannels), isZero: isZero, plan: &plan)
     statistics = plan.rows(2 * input.channels)
   }
 

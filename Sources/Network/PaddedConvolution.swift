@@ -6,11 +6,8 @@ struct PaddedConvolution: Sendable {
   let convolution: Convolution3x3
   let parameters: ConvolutionParameters
 
-  init(
-    _ name: String, input: ImageShape, outputChannels: Int, stride: Int = 1, isZero: Bool = false,
-    plan: inout NetworkPlan
-  ) {
-    convolution = Convolution3x3(input: input, outputChannels: outputChannels, stride: stride)
+  init(_ name: String, _ convolution: Convolution3x3, isZero: Bool = false, plan: inout NetworkPlan) {
+    self.convolution = convolution
     parameters = plan.convolution(name, convolution, isZero: isZero)
   }
 
@@ -47,7 +44,7 @@ struct PaddedConvolution: Sendable {
   /// input's. (The bias's is the caller's, who may have use for the sums.)
   ///
   /// - Parameters:
-  ///   - arena, dx: where the input's gradient goes: [count, height, width, in]; nil if it isn't wanted.
+  ///   - arena, dx: where the gradient of the convolution's `source` goes, [count, …]; nil if it isn't wanted.
   ///   - accumulates: whether it is added to what is there.
   func backward(
     _ y: Tensor, into arena: Arena, _ dx: Slice?, accumulates: Bool, _ pass: BackwardPass

@@ -10,7 +10,7 @@ struct ConvolutionLayer: Sendable {
   init(_ name: String, input: Tensor, outputChannels: Int, stride: Int = 1, plan: inout NetworkPlan) {
     self.input = input
     convolution = PaddedConvolution(
-      name, input: input.shape, outputChannels: outputChannels, stride: stride, plan: &plan)
+      name, Convolution3x3(input: input.shape, outputChannels: outputChannels, stride: stride), plan: &plan)
     output = plan.tensor(convolution.output)
   }
 
@@ -49,11 +49,10 @@ struct UpsamplingLayer: Sendable {
   private let convolution: PaddedConvolution
 
   init(_ name: String, input: Tensor, plan: inout NetworkPlan) {
-    let small = input.shape
-    let large = ImageShape(height: 2 * small.height, width: 2 * small.width, channels: small.channels)
     self.input = input
-    convolution = PaddedConvolution(name, input: large, outputChannels: small.channels, plan: &plan)
-    output = plan.tensor(large)
+    convolution = PaddedConvolution(
+      name, Convolution3x3(upsampling: input.shape, outputChannels: input.shape.channels), plan: &plan)
+    output = plan.tensor(convolution.output)
   }
 
   private func upsampleInputs(_ pass: ForwardPass) {
@@ -72,18 +71,12 @@ struct UpsamplingLayer: Sendable {
 
   /// Writes the input's gradient.
   func backward(_ pass: BackwardPass) {
-    let plain = pass.workspace.plain
     upsampleInputs(pass.forward)
     addColumnSums(
       pass.gradients[output.gradient(pass.images)],
       into: pass.parameterGradients.mutable(convolution.parameters.bias))
-    let large = Slice(offset: 0, count: pass.count * output.shape.count)
-    convolution.backward(output, into: plain, large, accumulates: false, pass)
-    for (index, image) in pass.images.enumerated() {
-      upsampleGradient(
-        plain[large.part(index, length: output.shape.count)], shape: input.shape,
-        into: pass.gradients.mutable(input.gradient(image)))
-    }
+    convolution.backward(
+      output, into: pass.gradients, input.gradient(pass.images), accumulates: false, pass)
   }
 }
 

@@ -7,18 +7,62 @@ import Testing
     let (x, weights, bias, dy): (Buffer, Buffer, Buffer, Buffer)
 
     init(_ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, stride: Int = 1) {
-      convolution = Convolution3x3(
-        input: ImageShape(height: height, width: width, channels: inputs), outputChannels: outputs,
-        stride: stride)
-      x = Buffer(normals(convolution.input.count, index: 1))
+      self.init(
+        Convolution3x3(
+          input: ImageShape(height: height, width: width, channels: inputs), outputChannels: outputs,
+          stride: stride))
+    }
+
+    /// Of images that are first upsampled by two.
+    init(upsampling height: Int, _ width: Int, _ inputs: Int, _ outputs: Int) {
+      self.init(
+        Convolution3x3(
+          upsampling: ImageShape(height: height, width: width, channels: inputs), outputChannels: outputs))
+    }
+
+    private init(_ convolution: Convolution3x3) {
+      self.convolution = convolution
+      x = Buffer(normals(convolution.source.count, index: 1))
       weights = Buffer(normals(convolution.weightCount, index: 2))
-      bias = Buffer(normals(outputs, index: 3))
+      bias = Buffer(normals(convolution.output.channels, index: 3))
       dy = Buffer(normals(convolution.output.count, index: 4))
     }
 
     var testDescription: String {
       let (x, y) = (convolution.input, convolution.output)
-      return "\(x.height)×\(x.width), \(x.channels) → \(y.channels), stride \(convolution.stride)"
+      return "\(x.height)×\(x.width), \(x.channels) → \(y.channels), "
+        + (upsamples ? "upsampled" : "stride \(convolution.stride)")
+    }
+
+    private var upsamples: Bool { convolution.source != convolution.input }
+
+    /// The input's padded plane.
+    private var plane: Buffer {
+      guard upsamples else { return padded(x, convolution.input) }
+      let result = Buffer(unwritten: convolution.input.padded.count)
+      upsample(x.span, shape: convolution.source, into: result.mutable)
+      return result
+    }
+
+    /// `x` by the independent reference, which the convolution's reference reads.
+    func input(_ x: [Double]) -> [Double] {
+      upsamples ? Reference.upsample(x, shape: convolution.source) : x
+    }
+
+    /// A gradient of the input to one of `x`: the sum over each pixel's copies.
+    func source(_ gradient: [Double]) -> [Double] {
+      guard upsamples else { return gradient }
+      let (shape, width) = (convolution.source, convolution.input.width)
+      var result = [Double](repeating: 0, count: shape.count)
+      for y in 0..<2 * shape.height {
+        for x in 0..<width {
+          for c in 0..<shape.channels {
+            result[(y / 2 * shape.width + x / 2) * shape.channels + c] +=
+              gradient[(y * width + x) * shape.channels + c]
+          }
+        }
+      }
+      return result
     }
 
     private var scratch: Buffer { Buffer(unwritten: convolution.scratchCount) }
@@ -31,7 +75,7 @@ import Testing
         convolution.prepareForward(weights.span, into: prepared.mutable)
       }
       convolution.forward(
-        padded(x, convolution.input).span, count: 1, weights: prepared.span, bias: bias.span, into: y.mutable,
+        plane.span, count: 1, weights: prepared.span, bias: bias.span, into: y.mutable,
         accumulates: accumulates, scratch: scratch.mutable)
       return y
     }
@@ -39,7 +83,7 @@ import Testing
     func inputGradient(accumulates: Bool) -> Buffer {
       let prepared = Buffer(unwritten: convolution.backwardWeightCount)
       convolution.prepareBackward(weights.span, into: prepared.mutable)
-      let dx = Buffer(count: convolution.input.count, accumulates: accumulates)
+      let dx = Buffer(count: convolution.source.count, accumulates: accumulates)
       convolution.inputGradient(
         padded(dy, convolution.output).span, count: 1, weights: prepared.span, into: dx.mutable,
         accumulates: accumulates, scratch: scratch.mutable)
@@ -50,8 +94,7 @@ import Testing
     func weightGradient() -> Buffer {
       let dw = Buffer(count: convolution.weightCount, accumulates: true)
       convolution.addWeightGradient(
-        padded(x, convolution.input).span, padded(dy, convolution.output).span, count: 1, into: dw.mutable,
-        scratch: scratch.mutable)
+        plane.span, padded(dy, convolution.output).span, count: 1, into: dw.mutable, scratch: scratch.mutable)
       return dw
     }
 
@@ -73,37 +116,41 @@ import Testing
     Case(2, 2, 1, 1, stride: 2), Case(2, 8, 3, 5, stride: 2),
     Case(8, 2, 5, 12, stride: 2), Case(14, 14, 16, 17, stride: 2), Case(28, 14, 8, 33, stride: 2),
     Case(8, 8, 48, 48, stride: 2), Case(14, 28, 32, 64, stride: 2), Case(2, 2, 96, 64, stride: 2),
+    Case(upsampling: 1, 1, 2, 3), Case(upsampling: 3, 2, 5, 17), Case(upsampling: 2, 2, 32, 16),
+    Case(upsampling: 7, 7, 64, 64), Case(upsampling: 14, 14, 64, 48), Case(upsampling: 5, 3, 16, 96),
+    Case(upsampling: 4, 6, 96, 32),
   ]
 
   static let smallCases = [
     Case(5, 5, 8, 9), Case(4, 7, 17, 8), Case(1, 1, 2, 3), Case(2, 3, 3, 5), Case(5, 4, 2, 1),
     Case(3, 3, 1, 17), Case(3, 7, 5, 2),
     Case(2, 2, 3, 2, stride: 2), Case(4, 6, 2, 3, stride: 2), Case(2, 8, 1, 17, stride: 2),
-    Case(8, 4, 5, 1, stride: 2),
+    Case(8, 4, 5, 1, stride: 2), Case(upsampling: 2, 1, 3, 5), Case(upsampling: 3, 3, 1, 2),
+    Case(upsampling: 2, 3, 16, 16),
   ]
 
   @Test(arguments: cases, [false, true]) func forwardMatchesDouble(_ test: Case, accumulates: Bool) {
     let expected = Reference.convolution(
-      test.convolution, test.x.doubles, weights: test.weights.doubles, bias: test.bias.doubles)
+      test.convolution, test.input(test.x.doubles), weights: test.weights.doubles, bias: test.bias.doubles)
     expect(
       test.forward(accumulates: accumulates), expected, accumulates: accumulates, within: Tolerance.output)
   }
 
   @Test(arguments: cases, [false, true]) func gradientsMatchDouble(_ test: Case, accumulates: Bool) {
     let (dx, dw) = Reference.convolutionGradients(
-      test.convolution, test.x.doubles, weights: test.weights.doubles, dy: test.dy.doubles)
+      test.convolution, test.input(test.x.doubles), weights: test.weights.doubles, dy: test.dy.doubles)
     expect(
-      test.inputGradient(accumulates: accumulates), dx, accumulates: accumulates,
+      test.inputGradient(accumulates: accumulates), test.source(dx), accumulates: accumulates,
       within: Tolerance.gradient, "dx")
     expect(test.weightGradient(), dw, accumulates: true, within: Tolerance.gradient, "dw")
   }
 
   @Test(arguments: smallCases) func gradientsMatchFiniteDifferences(_ test: Case) {
-    let (x, w, b) = (test.x.doubles, test.weights.doubles, test.bias.doubles)
+    let (x, w, b) = (test.input(test.x.doubles), test.weights.doubles, test.bias.doubles)
     let db = Buffer(count: b.count, accumulates: true)
     addColumnSums(test.dy.span, into: db.mutable)
     expectGradient(test.inputGradient(accumulates: false), at: test.x, dy: test.dy, "dx") {
-      Reference.convolution(test.convolution, $0, weights: w, bias: b)
+      Reference.convolution(test.convolution, test.input($0), weights: w, bias: b)
     }
     expectGradient(test.weightGradient(), at: test.weights, dy: test.dy, accumulates: true, "dw") {
       Reference.convolution(test.convolution, x, weights: $0, bias: b)

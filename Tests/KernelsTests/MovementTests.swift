@@ -20,17 +20,6 @@ import Testing
     #expect(upsampled.doubles == expected)
   }
 
-  // Reached: 1e-7, four summands.
-  @Test(arguments: shapes.filter { $0.count <= 200 })
-  func upsamplingGradientMatchesFiniteDifferences(shape: ImageShape) {
-    let dy = Buffer(normals(4 * shape.count, index: 4))
-    let dx = Buffer(unwritten: shape.count)
-    upsampleGradient(dy.span, shape: shape, into: dx.mutable)
-    expectGradient(dx, at: Buffer(normals(shape.count, index: 1)), dy: dy, "dx") {
-      Reference.upsample($0, shape: shape)
-    }
-  }
-
   @Test(arguments: [(1, 1, 1), (4, 3, 5), (6, 16, 33), (49, 96, 64), (7, 17, 8)])
   func concatenatesAndSplits(pixels: Int, aChannels: Int, bChannels: Int) {
     let (a, b) = (
