@@ -80,6 +80,15 @@ package final class Arena: @unchecked Sendable {
     }
   }
 
+  /// Nothing of no slice: an argument that may be left out.
+  package subscript(optional slice: Slice?) -> Span<Float>? {
+    @_lifetime(borrow self)
+    get {
+      guard let slice else { return nil }
+      return self[slice]
+    }
+  }
+
   @_lifetime(borrow self)
   package func mutable(_ slice: Slice) -> MutableSpan<Float> {
     precondition(slice.offset + slice.count <= count, "slice outside the arena")

@@ -129,12 +129,13 @@ package struct Convolution3x3: Sendable {
   ///   - x: [count] padded images (`ImageShape.padded`) of the input.
   ///   - weights: from `prepareForward`, or [3, 3, in, out] where `forwardWeightCount` is nil.
   ///   - bias: [out], or [count, out] for a bias of each image's own.
-  ///   - y: [count, output height, output width, out]; added to if `accumulates`.
+  ///   - addend: as y, what the results are added to: a residual connection. Nil for none.
+  ///   - y: [count, output height, output width, out].
   ///   - share: which part of the work to do, `share.index` of `share.count`; all parts together write all of y.
   ///   - scratch: at least `scratchCount` floats, each share's own.
   package func forward(
-    _ x: Span<Float>, count: Int, weights: Span<Float>, bias: Span<Float>,
-    into y: consuming MutableSpan<Float>, accumulates: Bool = false,
+    _ x: Span<Float>, count: Int, weights: Span<Float>, bias: Span<Float>, adding addend: Span<Float>? = nil,
+    into y: consuming MutableSpan<Float>,
     share: (index: Int, count: Int) = (0, 1), scratch: consuming MutableSpan<Float>
   ) {
     let o = output.channels
@@ -142,14 +143,18 @@ package struct Convolution3x3: Sendable {
     precondition(weights.count == forwardWeightCount ?? weightCount && scratch.count >= scratchCount)
     precondition(bias.count == o || bias.count == count * o)
     let biasPerImage = count > 1 && bias.count == count * o
-    let (x, weights, bias, y) = (x.pointer, weights.pointer, bias.pointer, y.pointer)
+    precondition(addend == nil || addend?.count == y.count)
+    let (x, weights, bias, addend) = (x.pointer, weights.pointer, bias.pointer, addend?.pointer)
+    let (length, y) = (y.count, y.pointer)
     if let winograd {
       return winograd.forward(
-        x, count: count, weights, bias: bias, biasPerImage: biasPerImage, into: y, accumulates: accumulates,
-        share: share, scratch: scratch.pointer)
+        x, count: count, weights, bias: bias, biasPerImage: biasPerImage, addend: addend, into: y, share: share,
+        scratch: scratch.pointer)
     }
     // The other layers have little to do.
     guard share.index == 0 else { return }
+    let accumulates = addend != nil
+    if let addend { y.update(from: addend, count: length) }
     if isNarrow {
       for image in 0..<count {
         narrowForward(
@@ -215,8 +220,8 @@ package struct Convolution3x3: Sendable {
     let (dy, weights, dx) = (dy.pointer, weights.pointer, dx.pointer)
     if let winogradInputGradient {
       return winogradInputGradient.forward(
-        dy, count: count, weights, bias: nil, biasPerImage: false, into: dx, accumulates: accumulates,
-        share: (0, 1), scratch: scratch.pointer)
+        dy, count: count, weights, bias: nil, biasPerImage: false, addend: accumulates ? Source(dx) : nil,
+        into: dx, share: (0, 1), scratch: scratch.pointer)
     }
     let large = scratch.pointer
     for image in 0..<count {

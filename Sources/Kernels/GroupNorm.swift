@@ -155,13 +155,16 @@ package struct GroupNorm: Sendable {
   ///   - derivative: da/dy, from `forward`; nil without SiLU.
   ///   - scratch: [2, channels].
   ///   - weightGradient, biasGradient: [channels], added to.
+  ///   - addend: of `shape`, what is added to dx besides: a residual connection's gradient. Nil for none.
   ///   - dx: added to if `accumulates`.
   package func backward(
     _ x: Span<Float>, statistics: Span<Float>, weight: Span<Float>, _ da: Span<Float>,
     derivative: Span<Float>?, scratch: consuming MutableSpan<Float>,
     weightGradient: consuming MutableSpan<Float>, biasGradient: consuming MutableSpan<Float>,
-    into dx: consuming MutableSpan<Float>, accumulates: Bool
+    adding addend: Span<Float>? = nil, into dx: consuming MutableSpan<Float>, accumulates: Bool
   ) {
+    precondition(addend == nil || addend?.count == shape.count)
+    let addend = addend?.pointer
     precondition(x.count == shape.count && da.count == shape.count && dx.count == shape.count)
     precondition(statistics.count == 2 * channels && scratch.count == 2 * channels)
     precondition(derivative == nil || derivative?.count == shape.count)
@@ -214,7 +217,8 @@ package struct GroupNorm: Sendable {
         let slope = meanOfProduct.lanes(at: c, count: lanes) * deviation * deviation
         for pixel in pixels {
           let at = pixel * channels + c
-          let old = accumulates ? dx.lanes(at: at, count: lanes) : zero
+          var old = accumulates ? dx.lanes(at: at, count: lanes) : zero
+          if let addend { old += addend.lanes(at: at, count: lanes) }
           let line = offset.addingProduct(x.lanes(at: at, count: lanes) - mean, slope)
           dx.store((old - line).addingProduct(dy(da, derivative, at, lanes), scale), at: at, count: lanes)
         }

@@ -117,11 +117,12 @@ struct WinogradConvolution: Sendable {
   ///   - x: [count] padded images.
   ///   - u: transformed weights.
   ///   - bias: [out], or [count, out] if `biasPerImage`; nil for none.
-  ///   - y: [count, height, width, out], halved sides where pairs of outputs are added; added to if `accumulates`.
+  ///   - y: [count, height, width, out], halved sides where pairs of outputs are added.
+  ///   - addend: as y, what the results are added to; may be y itself. Nil for none.
   ///   - share: which part of y to compute, `share.index` of `share.count`.
   func forward(
-    _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, into y: Destination,
-    accumulates: Bool, share: (index: Int, count: Int), scratch: Destination
+    _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, addend: Source?,
+    into y: Destination, share: (index: Int, count: Int), scratch: Destination
   ) {
     let (tiles, channels) = part(share, count)
     guard !tiles.isEmpty else { return }
@@ -143,7 +144,8 @@ struct WinogradConvolution: Sendable {
         writeOutput(
           m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column, channels: channels,
           bias: bias.map { $0 + (biasPerImage ? image * outputChannels : 0) },
-          into: y + image * outputPixels * outputChannels, accumulates: accumulates)
+          addend: addend.map { $0 + image * outputPixels * outputChannels },
+          into: y + image * outputPixels * outputChannels)
       }
     }
   }
@@ -243,7 +245,7 @@ struct WinogradConvolution: Sendable {
   /// Y = AᵀMA of some channels of one tile, cut at the image's edge; its pairs added where that is wanted.
   private func writeOutput(
     _ m: Source, pitch: Int, row: Int, column: Int, channels: Range<Int>, bias: Source?,
-    into y: Destination, accumulates: Bool
+    addend: Source?, into y: Destination
   ) {
     let o = outputChannels
     let height = min(4, shape.height - 4 * row)
@@ -254,8 +256,9 @@ struct WinogradConvolution: Sendable {
       let bias = bias?.lanes(at: i) ?? Lanes(repeating: 0)
       @inline(__always)
       func write(_ value: Lanes, at offset: Int) {
-        let place = y + offset * o + i
-        place.store(accumulates ? place.lanes(at: 0) + (value + bias) : value + bias, at: 0)
+        let at = offset * o + i
+        let sum = value + bias
+        y.store(addend.map { $0.lanes(at: at) + sum } ?? sum, at: at)
       }
       if pairs == .ofOutput {
         @inline(__always)

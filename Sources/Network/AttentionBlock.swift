@@ -112,14 +112,13 @@ struct AttentionBlock: Sendable {
           gradients[tensor.gradient(image)], rows: rows, weights: pass.prepared[projection.transposed],
           into: gradients.mutable(dn), accumulates: true)
       }
-      copy(gradients[dy], into: gradients.mutable(dx))
       norm.backward(
         activations[x], statistics: activations[statistics(of: image)],
         weight: pass.parameters[normParameters.weight], gradients[dn], derivative: nil,
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
         weightGradient: parameterGradients.mutable(normParameters.weight),
         biasGradient: parameterGradients.mutable(normParameters.bias),
-        into: gradients.mutable(dx), accumulates: true)
+        adding: gradients[dy], into: gradients.mutable(dx), accumulates: false)
     }
   }
 }

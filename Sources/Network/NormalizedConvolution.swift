@@ -26,9 +26,11 @@ struct NormalizedConvolution: Sendable {
     statistics.part(image, length: 2 * norm.shape.channels)
   }
 
-  /// - Parameter bias: the convolution's bias, [out], or with what else is to be added, [count, out].
+  /// - Parameters:
+  ///   - bias: the convolution's bias, [out], or with what else is to be added, [count, out].
+  ///   - addend: of y's shape, to be added to the results. Nil for none.
   func forward(
-    _ x: Tensor, bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false,
+    _ x: Tensor, bias: (arena: Arena, slice: Slice), adding addend: Tensor? = nil, into y: Tensor,
     _ pass: ForwardPass
   ) {
     let padded = pass.workspace.padded
@@ -40,14 +42,19 @@ struct NormalizedConvolution: Sendable {
         weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
         activates: true, border: 1, into: padded.mutable(convolution.paddedInput(image, pass)))
     }
-    convolution.forward(bias: bias, into: y, accumulates: accumulates, pass)
+    convolution.forward(bias: bias, adding: addend, into: y, pass)
   }
 
-  /// Adds the parameters' gradients, but for the bias's, which is the caller's; writes the input's gradient,
-  /// or adds to it.
-  func backward(_ x: Tensor, _ y: Tensor, accumulates: Bool, _ pass: BackwardPass) {
+  /// Adds the parameters' gradients, but for the bias's, which is the caller's; writes the input's gradient, or adds
+  /// to it.
+  ///
+  /// - Parameter addend: whose gradient is added to the input's. Nil for none.
+  func backward(
+    _ x: Tensor, _ y: Tensor, adding addend: Tensor? = nil, accumulates: Bool, _ pass: BackwardPass
+  ) {
     let (padded, derivatives) = (pass.workspace.padded, pass.workspace.derivative)
     let (plain, channels) = (pass.workspace.plain, pass.workspace.channels)
+    let gradients = pass.gradients
     for (index, image) in pass.images.enumerated() {
       norm.forward(
         pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
@@ -66,7 +73,8 @@ struct NormalizedConvolution: Sendable {
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
         weightGradient: pass.parameterGradients.mutable(normParameters.weight),
         biasGradient: pass.parameterGradients.mutable(normParameters.bias),
-        into: pass.gradients.mutable(x.gradient(image)), accumulates: accumulates)
+        adding: gradients[optional: addend?.gradient(image)], into: gradients.mutable(x.gradient(image)),
+        accumulates: accumulates)
     }
   }
 }

@@ -23,20 +23,22 @@ struct PaddedConvolution: Sendable {
     Slice(offset: 0, count: count * convolution.input.padded.count)
   }
 
-  /// Reads the padded inputs of the micro-batch, writes to the activations or adds to them.
+  /// Reads the padded inputs of the micro-batch, writes to the activations.
   ///
-  /// - Parameter bias: [out], or [count, out].
+  /// - Parameters:
+  ///   - bias: [out], or [count, out].
+  ///   - addend: of y's shape, to be added to the results. Nil for none.
   func forward(
-    bias: (arena: Arena, slice: Slice), into y: Tensor, accumulates: Bool = false, _ pass: ForwardPass
+    bias: (arena: Arena, slice: Slice), adding addend: Tensor? = nil, into y: Tensor, _ pass: ForwardPass
   ) {
-    pass.forEachShare(sharing: (self, bias, y, accumulates, pass)) { shared, share, scratch in
-      let (layer, bias, y, accumulates, pass) = shared
+    pass.forEachShare(sharing: (self, bias, addend, y, pass)) { shared, share, scratch in
+      let (layer, bias, addend, y, pass) = shared
       let weights =
         layer.parameters.forward.map { (pass.prepared, $0) } ?? (pass.parameters, layer.parameters.weight)
       layer.convolution.forward(
         pass.workspace.padded[layer.paddedInputs(pass.count)], count: pass.count, weights: weights.0[weights.1],
-        bias: bias.arena[bias.slice], into: pass.activations.mutable(y[pass.images]), accumulates: accumulates,
-        share: share, scratch: scratch.mutable(scratch.all))
+        bias: bias.arena[bias.slice], adding: pass.activations[optional: addend?[pass.images]],
+        into: pass.activations.mutable(y[pass.images]), share: share, scratch: scratch.mutable(scratch.all))
     }
   }
 

@@ -54,15 +54,14 @@ struct ResidualBlock: Sendable {
       into: activations.mutable(time))
     addToRows(parameters[first.bias], into: activations.mutable(time))
     first.forward(input, bias: (activations, time), into: hidden, pass)
-    let (x, y) = (input[pass.images], output[pass.images])
+    second.forward(
+      hidden, bias: (parameters, second.bias), adding: shortcut == nil ? input : nil, into: output, pass)
     if let shortcut {
       linear(
-        activations[x], rows: pass.count * input.shape.pixels, weights: parameters[shortcut.weight],
-        bias: parameters[shortcut.bias], into: activations.mutable(y))
-    } else {
-      copy(activations[x], into: activations.mutable(y))
+        activations[input[pass.images]], rows: pass.count * input.shape.pixels,
+        weights: parameters[shortcut.weight], bias: parameters[shortcut.bias],
+        into: activations.mutable(output[pass.images]), accumulates: true)
     }
-    second.forward(hidden, bias: (parameters, second.bias), into: output, accumulates: true, pass)
   }
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.
@@ -88,12 +87,9 @@ struct ResidualBlock: Sendable {
         activations[input[pass.images]], gradients[dy], rows: rows,
         into: parameterGradients.mutable(shortcut.weight))
       addColumnSums(gradients[dy], into: parameterGradients.mutable(shortcut.bias))
-    } else if accumulates {
-      add(gradients[dy], into: gradients.mutable(dx))
-    } else {
-      copy(gradients[dy], into: gradients.mutable(dx))
     }
-    first.backward(input, hidden, accumulates: true, pass)
+    first.backward(
+      input, hidden, adding: shortcut == nil ? output : nil, accumulates: accumulates || shortcut != nil, pass)
     addLinearWeightGradient(
       activations[embedding.activated[pass.images]], gradients[dTime], rows: pass.count,
       into: parameterGradients.mutable(timeProjection.weight))

@@ -116,7 +116,7 @@ package struct NetworkPlan: Sendable {
   package func chunkSize(of shape: ImageShape) -> Int {
     max(1, min(capacity, Self.chunkPixels / shape.pixels))
   }
-  private static let chunkPixels = 28 * 28
+  private static let chunkPixels = 2 * 28 * 28
 
   /// Scratch for a chunk of this shape: with a border, plain, and per channel.
   package mutating func needsScratch(for shape: ImageShape) {

@@ -67,16 +67,18 @@ import Testing
 
     private var scratch: Buffer { Buffer(unwritten: convolution.scratchCount) }
 
-    func forward(accumulates: Bool) -> Buffer {
-      let y = Buffer(count: convolution.output.count, accumulates: accumulates)
+    /// The addend is what an accumulating buffer starts with.
+    func forward(hasAddend: Bool) -> Buffer {
+      let y = Buffer(unwritten: convolution.output.count)
+      let addend = hasAddend ? Buffer(count: convolution.output.count, accumulates: true) : nil
       var prepared = weights
       if let count = convolution.forwardWeightCount {
         prepared = Buffer(unwritten: count)
         convolution.prepareForward(weights.span, into: prepared.mutable)
       }
       convolution.forward(
-        plane.span, count: 1, weights: prepared.span, bias: bias.span, into: y.mutable,
-        accumulates: accumulates, scratch: scratch.mutable)
+        plane.span, count: 1, weights: prepared.span, bias: bias.span,
+        adding: addend?.span, into: y.mutable, scratch: scratch.mutable)
       return y
     }
 
@@ -129,11 +131,10 @@ import Testing
     Case(upsampling: 2, 3, 16, 16),
   ]
 
-  @Test(arguments: cases, [false, true]) func forwardMatchesDouble(_ test: Case, accumulates: Bool) {
+  @Test(arguments: cases, [false, true]) func forwardMatchesDouble(_ test: Case, hasAddend: Bool) {
     let expected = Reference.convolution(
       test.convolution, test.input(test.x.doubles), weights: test.weights.doubles, bias: test.bias.doubles)
-    expect(
-      test.forward(accumulates: accumulates), expected, accumulates: accumulates, within: Tolerance.output)
+    expect(test.forward(hasAddend: hasAddend), expected, accumulates: hasAddend, within: Tolerance.output)
   }
 
   @Test(arguments: cases, [false, true]) func gradientsMatchDouble(_ test: Case, accumulates: Bool) {

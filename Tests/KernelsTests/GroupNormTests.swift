@@ -43,7 +43,13 @@ import Testing
       return (y, derivative)
     }
 
-    func backward(accumulates: Bool) -> (dx: Buffer, weight: Buffer, bias: Buffer) {
+    /// The addend is zero or what an accumulating buffer starts with. (The compiler can't have two optional spans in
+    /// one call here; without an addend it is run in the network's tests.)
+    func backward(
+      accumulates: Bool, hasAddend: Bool = false
+    ) -> (dx: Buffer, weight: Buffer, bias: Buffer) {
+      let count = norm.shape.count
+      let addend = hasAddend ? Buffer(count: count, accumulates: true) : Buffer(Array(repeating: 0, count: count))
       let derivative = activates ? forwardWithDerivative().derivative : nil
       let dx = Buffer(count: norm.shape.count, accumulates: accumulates)
       let scratch = Buffer(unwritten: 2 * norm.shape.channels)
@@ -52,7 +58,7 @@ import Testing
       norm.backward(
         x.span, statistics: statistics.span, weight: weight.span, da.span, derivative: derivative?.span,
         scratch: scratch.mutable, weightGradient: dGamma.mutable, biasGradient: dBeta.mutable,
-        into: dx.mutable, accumulates: accumulates)
+        adding: addend.span, into: dx.mutable, accumulates: accumulates)
       return (dx, dGamma, dBeta)
     }
 
@@ -104,5 +110,7 @@ import Testing
       test.reference(weight: $0)
     }
     expectGradient(dBeta, at: test.bias, dy: test.da, accumulates: true, "dβ") { test.reference(bias: $0) }
+    let added = test.backward(accumulates: false, hasAddend: true).dx
+    expectGradient(added, at: test.x, dy: test.da, accumulates: true, "dx") { test.reference(x: $0) }
   }
 }
