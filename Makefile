@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test train resume sample bench peers datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test train resume sample bench peers instructions datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -22,6 +22,7 @@ help:
 	@echo 'make sample    draw a sheet of samples from that run'
 	@echo 'make bench     measure kernels, training and sampling against this machine'"'"'s own peak'
 	@echo 'make peers     measure them beside PyTorch, ONNX Runtime and OpenVINO (installs these outside this tree)'
+	@echo 'make instructions  count the instructions of a training image and an evaluation against their thresholds'
 	@echo 'make datasets  download MNIST and Fashion-MNIST (MIRROR=file:///… from elsewhere)'
 	@echo 'make build, make format, make lint, make clean'
 
@@ -56,6 +57,10 @@ sample: build
 
 bench: build
 	$(INKFLOW) bench $(ARGS)
+
+# A guard against slowness that counts instead of timing. (Installs valgrind where it may.)
+instructions: system-packages
+	benchmarks/instructions.sh
 
 # Peers live in a virtual environment of their own, made anew where the list of versions has changed.
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inkflow-peers

@@ -56,7 +56,8 @@ let package = Package(
     tests("FlowTests", ["Flow"]),
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
-      "TrainingTests", ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
+      "TrainingTests",
+      ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
     tests("CommandTests", ["inkflow", "Imagery"]),
   ]

@@ -5,7 +5,7 @@
 # Callgrind knows no AVX-512, so this is a build of its own, for x86-64-v3 (AVX2 and FMA).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if ! command -v valgrind >/dev/null; then
+if ! command -v valgrind >/dev/null && ! { [ "$(id -u)" = 0 ] && apt-get install -y -qq valgrind >/dev/null; }; then
   echo "instructions.sh needs valgrind: apt-get install valgrind" >&2
   exit 69
 fi

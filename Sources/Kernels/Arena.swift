@@ -51,8 +51,8 @@ package final class Arena: @unchecked Sendable {
   package let count: Int
   private let base: UnsafeMutablePointer<Float>
 
-  /// What one entry of the CPU's address cache can cover where the system agrees: Winograd's transforms write to
-  /// 36 places at once, each on a page of its own, and stores have some 16 entries.
+  /// What one entry of the CPU's address cache can cover where the system agrees. Winograd's transforms write to 36
+  /// places at once, each on a page of its own.
   private static let hugePage = 2 << 20
 
   package init(count: Int) {

@@ -78,7 +78,8 @@ package struct Convolution3x3: Sendable {
       : nil
     winogradInputGradient =
       pays
-      ? WinogradConvolution(shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
+      ? WinogradConvolution(
+        shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
       : nil
   }
 
@@ -148,7 +149,8 @@ package struct Convolution3x3: Sendable {
     let (length, y) = (y.count, y.pointer)
     if let winograd {
       return winograd.forward(
-        x, count: count, weights, bias: bias, biasPerImage: biasPerImage, addend: addend, into: y, share: share,
+        x, count: count, weights, bias: bias, biasPerImage: biasPerImage, addend: addend, into: y,
+        share: share,
         scratch: scratch.pointer)
     }
     // The other layers have little to do.

@@ -1,6 +1,8 @@
 /// Elementary functions on vectors, our own: libm's differ between versions, and the same seed must give the
 /// same bits. Polynomials in Cephes' manner (Moshier, single precision: expf, logf, sinf/cosf); the tests
 /// state the error in ulp against Double.
+///
+/// Transparent, here and in `sigmoid`: asked to inline them always, the compiler still called them for each vector.
 @_transparent
 package func exp(_ x: Lanes) -> Lanes {
   // e^x = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the result is held at about e^±87.

@@ -237,7 +237,8 @@ struct WinogradConvolution: Sendable {
       for i in stride(from: 0, to: o, by: laneCount) {
         let place = (i / width * block + tile - tiles.lowerBound) * width + i % width
         Winograd.transformOutputGradient(
-          first + i, rowPitch: padded.width * o, columnPitch: o, points: points, into: m + place, pitch: pitch)
+          first + i, rowPitch: padded.width * o, columnPitch: o, points: points, into: m + place, pitch: pitch
+        )
       }
     }
   }

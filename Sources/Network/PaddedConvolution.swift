@@ -36,7 +36,8 @@ struct PaddedConvolution: Sendable {
       let weights =
         layer.parameters.forward.map { (pass.prepared, $0) } ?? (pass.parameters, layer.parameters.weight)
       layer.convolution.forward(
-        pass.workspace.padded[layer.paddedInputs(pass.count)], count: pass.count, weights: weights.0[weights.1],
+        pass.workspace.padded[layer.paddedInputs(pass.count)], count: pass.count,
+        weights: weights.0[weights.1],
         bias: bias.arena[bias.slice], adding: pass.activations[optional: addend?[pass.images]],
         into: pass.activations.mutable(y[pass.images]), share: share, scratch: scratch.mutable(scratch.all))
     }

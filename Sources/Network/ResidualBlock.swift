@@ -89,7 +89,8 @@ struct ResidualBlock: Sendable {
       addColumnSums(gradients[dy], into: parameterGradients.mutable(shortcut.bias))
     }
     first.backward(
-      input, hidden, adding: shortcut == nil ? output : nil, accumulates: accumulates || shortcut != nil, pass)
+      input, hidden, adding: shortcut == nil ? output : nil, accumulates: accumulates || shortcut != nil, pass
+    )
     addLinearWeightGradient(
       activations[embedding.activated[pass.images]], gradients[dTime], rows: pass.count,
       into: parameterGradients.mutable(timeProjection.weight))

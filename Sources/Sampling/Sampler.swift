@@ -21,23 +21,29 @@ public final class Sampler {
   }
 
   package convenience init(model: Model, pool: WorkerPool) {
-    let plan = model.unet.forSampling.plan
+    let unet = model.unet.forSampling
+    let plan = unet.plan
     let prepared = Arena(count: plan.forwardWeights.count)
     plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
     self.init(
-      model: model, pool: pool, prepared: prepared,
+      model: model, unet: unet, pool: pool, prepared: prepared,
       workspaces: (0..<pool.threadCount).map { _ in Workspace(plan, forTraining: false) })
   }
 
   /// - Parameters:
   ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each thread, of the model's plan or one with more in it.
-  package init(model: Model, pool: WorkerPool, prepared: Arena, workspaces: [Workspace]) {
+  package convenience init(model: Model, pool: WorkerPool, prepared: Arena, workspaces: [Workspace]) {
+    self.init(
+      model: model, unet: model.unet.forSampling, pool: pool, prepared: prepared, workspaces: workspaces)
+  }
+
+  private init(model: Model, unet: UNet, pool: WorkerPool, prepared: Arena, workspaces: [Workspace]) {
     self.model = model
+    self.unet = unet
     self.pool = pool
     self.prepared = prepared
     self.workspaces = workspaces
-    unet = model.unet.forSampling
   }
 
   public struct Samples: Sendable {

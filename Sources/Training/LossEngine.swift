@@ -10,7 +10,7 @@ import Network
 package final class LossEngine: Sendable {
   static let laneCount = 4
 
-  let unet: UNet
+  package let unet: UNet
   package let pool: WorkerPool
   private let workers: [Worker]
   private let lanes: [Arena]
@@ -74,7 +74,7 @@ package final class LossEngine: Sendable {
   }
 
   /// The batch's mean loss without a gradient.
-  func loss(_ batch: Batch, parameters: Arena) -> Double {
+  package func loss(_ batch: Batch, parameters: Arena) -> Double {
     pool.run(microBatchCount(batch), sharing: (self, batch, parameters)) { shared, microBatch, worker in
       let (engine, batch, parameters) = shared
       _ = engine.forward(batch, microBatch, parameters, engine.workers[worker])

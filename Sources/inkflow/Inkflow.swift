@@ -50,10 +50,9 @@ enum Main {
       exit(with: error.description, status: 70)
     } catch let error as RunError {
       exit(with: error.message, status: error.status)
-    } catch where Inkflow.exitCode(for: error) == .success {
-      // Help and the version, which the parser's own commands throw.
-      Inkflow.exit(withError: error)
     } catch {
+      // Help and the version, which the parser's own commands throw.
+      if Inkflow.exitCode(for: error) == .success { Inkflow.exit(withError: error) }
       exit(with: "\(error)", status: 70)
     }
   }

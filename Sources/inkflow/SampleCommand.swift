@@ -70,8 +70,7 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "The class of all images, for a model that was trained with classes.")
   var label: Int?
 
-  @Option(help: "Threads; the images don't depend on it. (default: the number of cores)")
-  var threads: Int?
+  @OptionGroup var threads: ThreadsOption
 
   @Option(help: "averaged or raw weights of a run or checkpoint. (default: averaged where there are any)")
   var weights: Weights?
@@ -86,7 +85,6 @@ struct SampleCommand: ParsableCommand {
     try require((1...1_000_000).contains(count), "--count must be from 1 to 1000000.")
     try require((0...4_000_000_000).contains(first), "--first must be from 0 to 4000000000.")
     try require(columns.map { (1...10_000).contains($0) } ?? true, "--columns must be from 1 to 10000.")
-    try require(threads.map { (1...256).contains($0) } ?? true, "--threads must be from 1 to 256.")
     if solver == .rk45 {
       try require(
         steps == nil, "--steps goes with euler, midpoint, heun and rk4; rk45 takes --rtol and --atol.")
@@ -127,7 +125,7 @@ struct SampleCommand: ParsableCommand {
     let output = output ?? defaultOutput
     for path in [output, idx].compactMap({ $0 }) { try requireDirectory(of: path) }
     let sampler = Sampler(
-      model: opened.model, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+      model: opened.model, threads: threads.count)
     var progress = ProgressLine()
     let solverStart = ContinuousClock.now
     let samples: Sampler.Samples

@@ -49,8 +49,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Seed of all random numbers. (default: 0)")
   var seed: UInt64?
 
-  @Option(help: "Threads; the result doesn't depend on it. (default: the number of cores)")
-  var threads: Int?
+  @OptionGroup var threads: ThreadsOption
 
   @Flag(help: "Add uniform noise of one grey level to the pixels, as likelihoods need it.")
   var dequantize = false
@@ -75,12 +74,11 @@ struct TrainCommand: ParsableCommand {
       [epochs != nil, steps != nil, minutes != nil].count { $0 } <= 1,
       "give only one of --epochs, --steps and --minutes.")
     for (name, value) in [
-      ("epochs", epochs), ("steps", steps), ("batch-size", batchSize), ("threads", threads),
+      ("epochs", epochs), ("steps", steps), ("batch-size", batchSize),
       ("checkpoint-every", checkpointEvery), ("keep", keep),
     ] {
       try require(value.map { (1...1_000_000_000).contains($0) } ?? true, "--\(name) must be 1 or more.")
     }
-    try require((threads ?? 1) <= 256, "--threads must be at most 256.")
     try require(
       minutes.map { $0 > 0 && $0 <= 100_000 } ?? true, "--minutes must be more than 0, at most 100000.")
     try require(
@@ -174,7 +172,7 @@ struct TrainCommand: ParsableCommand {
       network: network, settings: settings,
       initialWeights: model.map { .init(path: self.`init` ?? "", checksum: $0.checksum) },
       execution: .init(
-        threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+        threads: threads.count,
         checkpointEvery: checkpointEvery ?? base?.execution.checkpointEvery ?? 250,
         keep: keep ?? base?.execution.keep ?? 3),
       lossScale: RunRecord.LossScale(train))
@@ -194,7 +192,7 @@ struct TrainCommand: ParsableCommand {
     try refuseDifferences(from: record, data)
     if let steps { record.settings.steps = steps }
     if let epochs { record.settings.steps = epochs * record.stepsPerEpoch }
-    if let threads { record.execution.threads = threads }
+    if let threads = threads.threads { record.execution.threads = threads }
     if let keep { record.execution.keep = keep }
     if let checkpointEvery { record.execution.checkpointEvery = checkpointEvery }
     let (old, new) = (

@@ -133,6 +133,15 @@ import Testing
     }
   }
 
+  @Test(arguments: [[], ["train"], ["sample"], ["inspect"], ["synthesize"], ["bench"]])
+  func helpGoesToStandardOutput(_ command: [String]) throws {
+    try withTemporaryDirectory { directory in
+      let help = try Command.run(command + ["--help"], in: directory)
+      #expect(help.status == 0 && help.errors.isEmpty)
+      #expect(help.output.contains("USAGE: inkflow"))
+    }
+  }
+
   @Test func badInputIsRefusedWithTheRightStatus() throws {
     try withTemporaryDirectory { directory in
       try makeData(in: directory)

@@ -49,7 +49,8 @@ import Testing
       accumulates: Bool, hasAddend: Bool = false
     ) -> (dx: Buffer, weight: Buffer, bias: Buffer) {
       let count = norm.shape.count
-      let addend = hasAddend ? Buffer(count: count, accumulates: true) : Buffer(Array(repeating: 0, count: count))
+      let addend =
+        hasAddend ? Buffer(count: count, accumulates: true) : Buffer(Array(repeating: 0, count: count))
       let derivative = activates ? forwardWithDerivative().derivative : nil
       let dx = Buffer(count: norm.shape.count, accumulates: accumulates)
       let scratch = Buffer(unwritten: 2 * norm.shape.channels)

@@ -1,0 +1,80 @@
+import Kernels
+
+/// What a forward pass reads and where it works.
+package struct ForwardPass: Sendable {
+  /// Images of the micro-batch, all of them or those that a level takes together.
+  package var images: Range<Int>
+  package let parameters: Arena
+  /// Prepared weights (`NetworkPlan.prepare`).
+  package let prepared: Arena
+  package let workspace: Workspace
+  /// Threads that share out each layer's work, where there are more of them than micro-batches.
+  private let team: Team?
+
+  /// All threads of a pool, with each one's scratch memory.
+  package struct Team: Sendable {
+    let pool: WorkerPool
+    let scratch: [Arena]
+
+    package init(_ pool: WorkerPool, _ workspaces: [Workspace]) {
+      self.pool = pool
+      scratch = workspaces.map(\.convolution)
+    }
+  }
+
+  /// - Parameter count: images in the micro-batch, at most the plan's capacity.
+  package init(
+    count: Int, parameters: Arena, prepared: Arena, workspace: Workspace, team: Team? = nil
+  ) {
+    images = 0..<count
+    self.parameters = parameters
+    self.prepared = prepared
+    self.workspace = workspace
+    self.team = team
+  }
+
+  /// Runs each share of a layer's work, on all threads if there is a team. `shared` is what they all read, as in
+  /// `WorkerPool.run`.
+  func forEachShare<Shared: Sendable>(
+    sharing shared: Shared,
+    _ body:
+      @escaping @Sendable (_ shared: Shared, _ share: (index: Int, count: Int), _ scratch: Arena) -> Void
+  ) {
+    guard let team else { return body(shared, (0, 1), workspace.convolution) }
+    let count = team.pool.threadCount
+    team.pool.run(count, sharing: Shares(shared: shared, team: team, body: body)) { shares, index, worker in
+      shares.body(shares.shared, (index, shares.team.pool.threadCount), shares.team.scratch[worker])
+    }
+  }
+
+  /// A struct, as in a tuple the body would be wrapped for it, in memory from the heap.
+  private struct Shares<Shared: Sendable>: Sendable {
+    let shared: Shared
+    let team: Team
+    let body: @Sendable (Shared, (index: Int, count: Int), Arena) -> Void
+  }
+
+  package var count: Int { images.count }
+  var activations: Arena { workspace.activations }
+}
+
+/// What a backward pass reads besides, and the lane of parameter gradients that it adds to.
+package struct BackwardPass {
+  package var forward: ForwardPass
+  /// The backward pass's prepared weights.
+  package let prepared: Arena
+  package let parameterGradients: Arena
+
+  package init(forward: ForwardPass, prepared: Arena, parameterGradients: Arena) {
+    self.forward = forward
+    self.prepared = prepared
+    self.parameterGradients = parameterGradients
+  }
+
+  var images: Range<Int> { forward.images }
+  var count: Int { forward.count }
+  var parameters: Arena { forward.parameters }
+  var workspace: Workspace { forward.workspace }
+  var activations: Arena { forward.workspace.activations }
+  var gradients: Arena { forward.workspace.gradients }
+}

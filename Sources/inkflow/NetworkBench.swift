@@ -1,0 +1,97 @@
+import Imagery
+import Kernels
+import Network
+import Sampling
+import Training
+
+/// A network for 28×28 images, ready to be measured.
+struct NetworkBench {
+  private let pool: WorkerPool
+  private let data = SyntheticStrokes.make(count: 512, split: .train)
+  private let settings = TrainingSettings(recipe: .quick, steps: 1000)
+  private let state: TrainingState
+  private let engine: LossEngine
+  private let sampler: Sampler
+
+  init(_ preset: UNetConfiguration.Preset, _ pool: WorkerPool, maximumBatchSize: Int) throws {
+    self.pool = pool
+    let unet = try UNet(UNetConfiguration(preset, height: 28, width: 28, channels: 1))
+    state = TrainingState(count: unet.plan.parameters.count, settings: settings)
+    let initial = Arena(count: unet.plan.parameters.count)
+    unet.initialize(initial, seed: 0)
+    state.initialize(from: initial)
+    engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: maximumBatchSize)
+    engine.parametersChanged(state.parameters)
+    sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
+  }
+
+  /// How many images of this side a layer takes together.
+  func imagesTogether(_ side: Int) -> Int {
+    engine.unet.plan.chunkSize(of: ImageShape(height: side, width: side, channels: 1))
+  }
+
+  private func examples(_ count: Int) -> Batch {
+    Batch(
+      dataset: data, images: ArraySlice((0..<count).map { UInt32($0 % data.count) }), seed: 0,
+      draws: .training(step: 0), times: .stratified, dequantize: false)
+  }
+
+  private func gradient(_ batch: Int) {
+    _ = engine.lossAndGradient(examples(batch), parameters: state.parameters)
+  }
+
+  private func update() {
+    let norm = sumOfSquares(engine.gradient[engine.gradient.all]).squareRoot()
+    state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
+  }
+
+  private func prepare() { engine.parametersChanged(state.parameters) }
+
+  /// The median seconds of one step or evaluation.
+  func seconds(
+    _ task: BenchCommand.Task, batch: Int, runs: Int = 5, atLeast total: Double = 0.2
+  ) -> Double {
+    switch task {
+    case .training:
+      medianSeconds(runs: runs, atLeast: total) {
+        gradient(batch)
+        update()
+        prepare()
+      }
+    case .evaluation: medianSeconds(runs: runs, atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
+    }
+  }
+
+  /// Where a training step's time goes.
+  func parts(batch: Int) -> TrainingParts {
+    func milliseconds(_ body: () -> Void) -> Double { 1000 * medianSeconds(body) }
+    let forward = milliseconds { _ = engine.loss(examples(batch), parameters: state.parameters) }
+    return TrainingParts(
+      batch: batch, forward: forward, backward: milliseconds { gradient(batch) } - forward,
+      optimizer: milliseconds { update() }, preparation: milliseconds { prepare() })
+  }
+}
+
+/// Milliseconds. (The backward pass's are those of both passes without the forward pass's.)
+struct TrainingParts: Encodable {
+  let batch: Int
+  let forward: Double
+  let backward: Double
+  let optimizer: Double
+  let preparation: Double
+}
+
+struct Rate: Encodable {
+  let task: BenchCommand.Task
+  let batch: Int
+  /// Of one step or evaluation.
+  let seconds: Double
+  let imagesPerSecond: Double
+
+  init(_ task: BenchCommand.Task, batch: Int, seconds: Double) {
+    self.task = task
+    self.batch = batch
+    self.seconds = seconds
+    imagesPerSecond = Double(batch) / seconds
+  }
+}

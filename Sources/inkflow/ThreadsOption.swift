@@ -1,0 +1,16 @@
+import ArgumentParser
+import Foundation
+
+/// How many threads a command works on.
+struct ThreadsOption: ParsableArguments {
+  @Option(help: "Threads; no result depends on it. (default: the number of cores)")
+  var threads: Int?
+
+  func validate() throws {
+    guard threads.map({ (1...256).contains($0) }) ?? true else {
+      throw ValidationError("--threads must be from 1 to 256.")
+    }
+  }
+
+  var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+}
