@@ -1,38 +1,3 @@
-/// The size of one image, channels last: [height, width, channels], row-major.
-package struct ImageShape: Sendable, Equatable {
-  package let height: Int
-  package let width: Int
-  package let channels: Int
-
-  package init(height: Int, width: Int, channels: Int) {
-    precondition(height > 0 && width > 0 && channels > 0)
-    self.height = height
-    self.width = width
-    self.channels = channels
-  }
-
-  package var pixels: Int { height * width }
-  package var count: Int { pixels * channels }
-
-  /// With the border of one pixel that a 3×3 convolution reads, after rounding up to the tiles of four that
-  /// Winograd's algorithm computes: the image begins at pixel (1, 1), everything around it is zero.
-  package var padded: ImageShape {
-    ImageShape(height: (height + 3) / 4 * 4 + 2, width: (width + 3) / 4 * 4 + 2, channels: channels)
-  }
-
-  package func with(channels: Int) -> ImageShape {
-    ImageShape(height: height, width: width, channels: channels)
-  }
-
-  /// After an upsampling by two.
-  package var doubled: ImageShape { ImageShape(height: 2 * height, width: 2 * width, channels: channels) }
-
-  /// After a 3×3 convolution of stride 2 with a border of one: half the size, rounded up.
-  package var halved: ImageShape {
-    ImageShape(height: (height + 1) / 2, width: (width + 1) / 2, channels: channels)
-  }
-}
-
 /// A 3×3 convolution (cross-correlation, as everywhere in the field) of images, border 1, stride 1 or 2:
 ///
 ///     y[i, j, o] = bias[o] + Σ_{k, l, c} x[s·i + k − 1, s·j + l − 1, c] · w[k, l, c, o]
@@ -72,15 +37,14 @@ package struct Convolution3x3: Sendable {
       stride == 1 && input.channels % laneCount == 0 && outputChannels % laneCount == 0
       && input.pixels >= 16
     isNarrow = outputChannels <= 4
-    winograd =
-      pays
-      ? WinogradConvolution(shape: input, outputChannels: outputChannels, pairs: upsamples ? .ofInput : .none)
-      : nil
-    winogradInputGradient =
-      pays
-      ? WinogradConvolution(
+    if pays {
+      winograd = WinogradConvolution(
+        shape: input, outputChannels: outputChannels, pairs: upsamples ? .ofInput : .none)
+      winogradInputGradient = WinogradConvolution(
         shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
-      : nil
+    } else {
+      (winograd, winogradInputGradient) = (nil, nil)
+    }
   }
 
   package var weightCount: Int { 9 * input.channels * output.channels }
@@ -136,8 +100,8 @@ package struct Convolution3x3: Sendable {
   ///   - scratch: at least `scratchCount` floats, each share's own.
   package func forward(
     _ x: Span<Float>, count: Int, weights: Span<Float>, bias: Span<Float>, adding addend: Span<Float>? = nil,
-    into y: consuming MutableSpan<Float>,
-    share: (index: Int, count: Int) = (0, 1), scratch: consuming MutableSpan<Float>
+    into y: consuming MutableSpan<Float>, share: (index: Int, count: Int) = (0, 1),
+    scratch: consuming MutableSpan<Float>
   ) {
     let o = output.channels
     precondition(x.count == count * input.padded.count && y.count == count * output.count)
@@ -150,8 +114,7 @@ package struct Convolution3x3: Sendable {
     if let winograd {
       return winograd.forward(
         x, count: count, weights, bias: bias, biasPerImage: biasPerImage, addend: addend, into: y,
-        share: share,
-        scratch: scratch.pointer)
+        share: share, scratch: scratch.pointer)
     }
     // The other layers have little to do.
     guard share.index == 0 else { return }

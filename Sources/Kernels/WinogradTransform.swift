@@ -146,7 +146,7 @@ enum Winograd {
     )
   }
 
-  /// G g Gᵀ for 3×3 weights, `pitch` floats apart at `g`, to 36 points `pointPitch` floats apart. All taps are
+  /// G g Gᵀ for 3×3 weights, `pitch` floats apart at `g`, to the points, `pointPitch` floats apart. All taps are
   /// read before the first point is written.
   @inline(__always)
   static func transformWeights(

@@ -41,8 +41,8 @@ package struct ForwardPass: Sendable {
       @escaping @Sendable (_ shared: Shared, _ share: (index: Int, count: Int), _ scratch: Arena) -> Void
   ) {
     guard let team else { return body(shared, (0, 1), workspace.convolution) }
-    let count = team.pool.threadCount
-    team.pool.run(count, sharing: Shares(shared: shared, team: team, body: body)) { shares, index, worker in
+    team.pool.run(team.pool.threadCount, sharing: Shares(shared: shared, team: team, body: body)) {
+      shares, index, worker in
       shares.body(shares.shared, (index, shares.team.pool.threadCount), shares.team.scratch[worker])
     }
   }

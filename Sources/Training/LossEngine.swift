@@ -30,6 +30,7 @@ package final class LossEngine: Sendable {
   }
 
   package init(unet: UNet, pool: WorkerPool, maximumBatchSize: Int) {
+    precondition(unet.labels == nil, "batches have no labels for a conditional network")
     self.unet = unet
     self.pool = pool
     let size = unet.microBatchSize * unet.configuration.dimension

@@ -124,8 +124,7 @@ struct SampleCommand: ParsableCommand {
     let labels = try labels(for: configuration)
     let output = output ?? defaultOutput
     for path in [output, idx].compactMap({ $0 }) { try requireDirectory(of: path) }
-    let sampler = Sampler(
-      model: opened.model, threads: threads.count)
+    let sampler = Sampler(model: opened.model, threads: threads.count)
     var progress = ProgressLine()
     let solverStart = ContinuousClock.now
     let samples: Sampler.Samples

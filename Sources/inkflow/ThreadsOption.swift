@@ -3,7 +3,7 @@ import Foundation
 
 /// How many threads a command works on.
 struct ThreadsOption: ParsableArguments {
-  @Option(help: "Threads; no result depends on it. (default: the number of cores)")
+  @Option(help: "Threads; neither weights nor images depend on it. (default: the number of cores)")
   var threads: Int?
 
   func validate() throws {

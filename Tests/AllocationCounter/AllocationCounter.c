@@ -1,7 +1,9 @@
 #include "AllocationCounter.h"
 
 #include <errno.h>
-#include <stddef.h>
+#include <stdlib.h>
+
+#ifdef __GLIBC__
 
 static _Thread_local long allocations;
 
@@ -40,3 +42,4 @@ int posix_memalign(void **result, size_t alignment, size_t size) {
   *result = memory;
   return 0;
 }
+#endif
