@@ -56,7 +56,8 @@ package final class LossEngine: Sendable {
 
   /// The batch's mean loss; its gradient is left in `gradient`.
   package func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
-    pool.run(Self.laneCount, sharing: (self, batch, parameters)) { shared, index, worker in
+    let used = min(Self.laneCount, microBatchCount(batch))
+    pool.run(used, sharing: (self, batch, parameters)) { shared, index, worker in
       let (engine, batch, parameters) = shared
       let (lane, worker) = (engine.lanes[index], engine.workers[worker])
       fill(lane.mutable(lane.all), with: 0)
@@ -66,10 +67,10 @@ package final class LossEngine: Sendable {
       }
     }
     let chunks = Chunks(of: gradient.count)
-    pool.run(chunks.count, sharing: (lanes, chunks)) { shared, index, _ in
-      let (lanes, chunk) = (shared.0, shared.1[index])
+    pool.run(chunks.count, sharing: (lanes, used, chunks)) { shared, index, _ in
+      let (lanes, used, chunk) = (shared.0, shared.1, shared.2[index])
       let sum = lanes[0]
-      for lane in lanes.dropFirst() { add(lane[chunk], into: sum.mutable(chunk)) }
+      for lane in lanes[1..<used] { add(lane[chunk], into: sum.mutable(chunk)) }
     }
     return meanLoss(batch)
   }
