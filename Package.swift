@@ -23,8 +23,8 @@ let package = Package(
   name: "inkflow",
   products: [
     .executable(name: "inkflow", targets: ["inkflow"]),
-    .library(name: "Inkflow", targets: ["Flow", "Network", "Imagery", "Sampling", "Training"]),
-  ],
+  ]
+    + ["Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],

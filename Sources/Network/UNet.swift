@@ -6,15 +6,16 @@ import Kernels
 ///
 /// A UNet is a plan: which layers there are and where their parameters and activations lie. It holds no
 /// numbers, and any number of threads may run it, each in a workspace of its own.
-public struct UNet: Sendable {
+public struct UNet: FlowNetwork {
   /// The network is given t·1000, the scale that its sinusoidal embedding was made for.
-  public static let timeScale: Float = 1000
+  package var timeScale: Float { 1000 }
 
   public let configuration: UNetConfiguration
   /// Images in a micro-batch, a function of the configuration alone: each micro-batch reads all weights, and keeps
   /// its activations for the way back.
   package let microBatchSize: Int
   package let plan: NetworkPlan
+  package var dimension: Int { configuration.dimension }
   package let input: Tensor
   package let output: Tensor
   /// [microBatchSize] timesteps, t·1000.
@@ -171,8 +172,6 @@ public struct UNet: Sendable {
 
   private let lastInput: Tensor
 
-  package var parameters: [Parameter] { plan.parameters.parameters }
-
   /// Numbers that training finds.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
@@ -215,7 +214,7 @@ public struct UNet: Sendable {
   /// gradients.
   ///
   /// - Parameter toInput: whether to write the gradient of `input` too.
-  package func backward(toInput: Bool = false, _ pass: BackwardPass) {
+  package func backward(toInput: Bool, _ pass: BackwardPass) {
     embedding.prepareGradient(pass)
     for level in upLevels.reversed() {
       forEachChunk(pass, of: level.shape) { pass in
@@ -268,13 +267,6 @@ public struct UNet: Sendable {
       var chunk = pass
       chunk.forward = forward
       body(chunk)
-    }
-  }
-
-  /// Fills a parameter arena with PyTorch's default initialisation.
-  package func initialize(_ arena: Arena, seed: UInt64) {
-    for (index, parameter) in parameters.enumerated() {
-      parameter.initialize(arena, seed: seed, index: index)
     }
   }
 }

@@ -5,7 +5,7 @@ import Network
 /// A trained network as a velocity field: takes the states of any number of samples through it in micro-batches
 /// on all threads. A sample's velocity doesn't depend on its neighbours, nor on the number of threads.
 package final class NetworkField: VelocityField, Sendable {
-  private let unet: UNet
+  private let network: any FlowNetwork
   private let parameters: Arena
   private let prepared: Arena
   private let pool: WorkerPool
@@ -20,24 +20,24 @@ package final class NetworkField: VelocityField, Sendable {
   /// All threads on one image, for where images are fewer than threads.
   private let team: ForwardPass.Team
 
-  package var dimension: Int { unet.configuration.dimension }
+  package var dimension: Int { network.dimension }
 
   /// - Parameters:
-  ///   - unet: planned for sampling.
+  ///   - network: planned for sampling.
   ///   - capacity: the most samples that an evaluation may have.
   ///   - prepared: the model's prepared weights.
   ///   - workspaces: one for each of the pool's threads.
   package init(
-    unet: UNet, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int,
+    network: any FlowNetwork, parameters: Arena, prepared: Arena, pool: WorkerPool, workspaces: [Workspace], capacity: Int,
     labels: [Int]?
   ) {
-    self.unet = unet
+    self.network = network
     self.parameters = parameters
     self.prepared = prepared
     self.pool = pool
     self.workspaces = workspaces
     self.labels = labels
-    let count = capacity * unet.configuration.dimension
+    let count = capacity * network.dimension
     states = Arena(count: count)
     velocities = Arena(count: count)
     times = Arena(count: capacity)
@@ -53,7 +53,7 @@ package final class NetworkField: VelocityField, Sendable {
     let (inputs, outputs, rowTimes, classes) = (self.states, self.velocities, self.times, self.classes)
     precondition(states.count == count * dimension && states.count <= inputs.count)
     narrow(states, into: inputs.mutable(inputs.all[0..<states.count]), scale: 1)
-    narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(UNet.timeScale))
+    narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(network.timeScale))
     if let labels {
       var rows = classes.mutable(classes.all)
       for row in 0..<count { rows[row] = Float(labels[samples[row]]) }
@@ -62,7 +62,7 @@ package final class NetworkField: VelocityField, Sendable {
     if count < pool.threadCount {
       for row in 0..<count { run(row..<row + 1, on: workspaces[0], team) }
     } else {
-      let size = min(unet.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
+      let size = min(network.microBatchSize, (count + pool.threadCount - 1) / pool.threadCount)
       pool.run((count + size - 1) / size, sharing: (self, count, size)) { shared, microBatch, worker in
         let (field, count, size) = shared
         field.run(
@@ -78,15 +78,15 @@ package final class NetworkField: VelocityField, Sendable {
     let (activations, states, velocities) = (workspace.activations, states, velocities)
     let (times, classes) = (times, classes)
     let elements = states.all.parts(rows, length: dimension)
-    copy(states[elements], into: activations.mutable(unet.input[0..<rows.count]))
-    copy(times[times.all[rows]], into: activations.mutable(unet.timesteps[0..<rows.count]))
-    if let place = unet.labels {
+    copy(states[elements], into: activations.mutable(network.input[0..<rows.count]))
+    copy(times[times.all[rows]], into: activations.mutable(network.timesteps[0..<rows.count]))
+    if let place = network.labels {
       copy(classes[classes.all[rows]], into: activations.mutable(place[0..<rows.count]))
     }
-    unet.forward(
+    network.forward(
       ForwardPass(
         count: rows.count, parameters: parameters, prepared: prepared, workspace: workspace, team: team))
-    copy(activations[unet.output[0..<rows.count]], into: velocities.mutable(elements))
+    copy(activations[network.output[0..<rows.count]], into: velocities.mutable(elements))
   }
 }
 

@@ -75,7 +75,7 @@ public final class Sampler {
       let chunk = first..<min(first + chunkSize, numbers.upperBound)
       let offset = first - numbers.lowerBound
       var field = NetworkField(
-        unet: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
+        network: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
         capacity: chunk.count,
         labels: labels.map { Array($0[offset..<offset + chunk.count]) })
       var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
@@ -94,7 +94,7 @@ public final class Sampler {
   package func evaluate(count: Int, time: Double) {
     let dimension = model.unet.configuration.dimension
     let field = NetworkField(
-      unet: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
+      network: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
       capacity: count,
       labels: model.unet.configuration.classCount.map { _ in Array(repeating: 0, count: count) })
     let states = [Double](repeating: 0.5, count: count * dimension)

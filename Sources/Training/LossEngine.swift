@@ -10,15 +10,18 @@ import Network
 package final class LossEngine: Sendable {
   static let laneCount = 4
 
-  package let unet: UNet
+  package let network: any FlowNetwork
   package let pool: WorkerPool
   private let workers: [Worker]
   private let lanes: [Arena]
   /// The weights as the passes read them.
   private let forwardWeights: Arena
   private let backwardWeights: Arena
-  /// One loss for each image of a batch.
+  /// One loss for each example of a batch.
   private let losses: Arena
+  /// The gradient in chunks, and the square of each one's length.
+  private let chunks: Chunks
+  private let chunkSquares: Arena
 
   /// One thread's memory.
   private struct Worker: Sendable {
@@ -29,21 +32,23 @@ package final class LossEngine: Sendable {
     let velocity: Arena
   }
 
-  package init(unet: UNet, pool: WorkerPool, maximumBatchSize: Int) {
-    precondition(unet.labels == nil, "batches have no labels for a conditional network")
-    self.unet = unet
+  package init(network: any FlowNetwork, pool: WorkerPool, maximumBatchSize: Int) {
+    precondition(network.labels == nil, "batches have no labels for a conditional network")
+    self.network = network
     self.pool = pool
-    let size = unet.microBatchSize * unet.configuration.dimension
+    let size = network.microBatchSize * network.dimension
     workers = (0..<pool.threadCount).map { _ in
       Worker(
-        workspace: Workspace(unet.plan, forTraining: true), noise: Arena(count: size),
+        workspace: Workspace(network.plan, forTraining: true), noise: Arena(count: size),
         data: Arena(count: size), velocity: Arena(count: size))
     }
-    let parameterCount = unet.plan.parameters.count
+    let parameterCount = network.plan.parameters.count
     lanes = (0..<Self.laneCount).map { _ in Arena(count: parameterCount) }
-    forwardWeights = Arena(count: unet.plan.forwardWeights.count)
-    backwardWeights = Arena(count: unet.plan.backwardWeights.count)
+    forwardWeights = Arena(count: network.plan.forwardWeights.count)
+    backwardWeights = Arena(count: network.plan.backwardWeights.count)
     losses = Arena(count: maximumBatchSize)
+    chunks = Chunks(of: parameterCount)
+    chunkSquares = Arena(count: chunks.count)
   }
 
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
@@ -51,11 +56,13 @@ package final class LossEngine: Sendable {
 
   /// To be called whenever the parameters have changed.
   package func parametersChanged(_ parameters: Arena) {
-    unet.plan.prepare(parameters, forward: forwardWeights, backward: backwardWeights, pool: pool)
+    network.plan.prepare(parameters, forward: forwardWeights, backward: backwardWeights, pool: pool)
   }
 
-  /// The batch's mean loss; its gradient is left in `gradient`.
-  package func lossAndGradient(_ batch: Batch, parameters: Arena) -> Double {
+  /// The batch's mean loss, and the length of its gradient, which is left in `gradient`.
+  package func lossAndGradient(
+    _ batch: Batch, parameters: Arena
+  ) -> (loss: Double, gradientNorm: Double) {
     let used = min(Self.laneCount, microBatchCount(batch))
     pool.run(used, sharing: (self, batch, parameters)) { shared, index, worker in
       let (engine, batch, parameters) = shared
@@ -66,13 +73,14 @@ package final class LossEngine: Sendable {
         engine.backward(batch, microBatch, pass, worker, into: lane)
       }
     }
-    let chunks = Chunks(of: gradient.count)
-    pool.run(chunks.count, sharing: (lanes, used, chunks)) { shared, index, _ in
-      let (lanes, used, chunk) = (shared.0, shared.1, shared.2[index])
-      let sum = lanes[0]
-      for lane in lanes[1..<used] { add(lane[chunk], into: sum.mutable(chunk)) }
+    pool.run(chunks.count, sharing: (self, used)) { shared, index, _ in
+      let (engine, chunk) = (shared.0, shared.0.chunks[index])
+      let sum = engine.lanes[0]
+      for lane in engine.lanes[1..<shared.1] { add(lane[chunk], into: sum.mutable(chunk)) }
+      let squares = engine.chunkSquares
+      fill(squares.mutable(squares.all.part(index, length: 1)), with: Float(sumOfSquares(sum[chunk])))
     }
-    return meanLoss(batch)
+    return (meanLoss(batch), total(chunkSquares, count: chunks.count).squareRoot())
   }
 
   /// The batch's mean loss without a gradient.
@@ -88,48 +96,51 @@ package final class LossEngine: Sendable {
   func lend<Result>(
     _ parameters: Arena, _ body: (_ prepared: Arena, _ workspaces: [Workspace]) throws -> Result
   ) rethrows -> Result {
-    unet.plan.prepare(parameters, forward: forwardWeights, backward: nil, pool: pool)
+    network.plan.prepare(parameters, forward: forwardWeights, backward: nil, pool: pool)
     return try body(forwardWeights, workers.map(\.workspace))
   }
 
   private func microBatchCount(_ batch: Batch) -> Int {
     precondition(batch.count > 0 && batch.count <= losses.count)
-    return (batch.count + unet.microBatchSize - 1) / unet.microBatchSize
+    return (batch.count + network.microBatchSize - 1) / network.microBatchSize
   }
 
   private func meanLoss(_ batch: Batch) -> Double {
-    let arena = losses
-    let losses = arena[arena.all[0..<batch.count]]
+    total(losses, count: batch.count) / Double(batch.count)
+  }
+
+  private func total(_ arena: Arena, count: Int) -> Double {
+    let values = arena[arena.all[0..<count]]
     var sum = 0.0
-    for i in losses.indices { sum += Double(losses[i]) }
-    return sum / Double(batch.count)
+    for i in values.indices { sum += Double(values[i]) }
+    return sum
   }
 
   /// Draws a micro-batch, runs it through the network and writes each image's loss.
   private func forward(
     _ batch: Batch, _ microBatch: Int, _ parameters: Arena, _ worker: Worker
   ) -> ForwardPass {
-    let first = microBatch * unet.microBatchSize
-    let count = min(unet.microBatchSize, batch.count - first)
-    let dimension = unet.configuration.dimension
+    let first = microBatch * network.microBatchSize
+    let count = min(network.microBatchSize, batch.count - first)
+    let dimension = network.dimension
     let (activations, losses) = (worker.workspace.activations, losses)
     for i in 0..<count {
       let part = worker.noise.all.part(i, length: dimension)
       let time = batch.draw(
         first + i, noise: worker.noise.mutable(part), data: worker.data.mutable(part))
-      var state = activations.mutable(unet.input[i])
+      var state = activations.mutable(network.input[i])
       LinearPath.interpolate(
         noise: worker.noise[part], data: worker.data[part], time: time, into: &state)
       var velocity = worker.velocity.mutable(part)
       LinearPath.velocity(noise: worker.noise[part], data: worker.data[part], into: &velocity)
-      fill(activations.mutable(unet.timesteps.part(i, length: 1)), with: time * UNet.timeScale)
+      fill(activations.mutable(network.timesteps.part(i, length: 1)), with: time * network.timeScale)
     }
     let pass = ForwardPass(
       count: count, parameters: parameters, prepared: forwardWeights, workspace: worker.workspace)
-    unet.forward(pass)
+    network.forward(pass)
     for i in 0..<count {
       let loss = FlowMatchingLoss.evaluate(
-        prediction: activations[unet.output[i]],
+        prediction: activations[network.output[i]],
         velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)], total: dimension)
       fill(losses.mutable(losses.all.part(first + i, length: 1)), with: Float(loss))
     }
@@ -139,15 +150,16 @@ package final class LossEngine: Sendable {
   private func backward(
     _ batch: Batch, _ microBatch: Int, _ pass: ForwardPass, _ worker: Worker, into lane: Arena
   ) {
-    let (dimension, gradients) = (unet.configuration.dimension, worker.workspace.gradients)
+    let (dimension, gradients) = (network.dimension, worker.workspace.gradients)
     for i in 0..<pass.count {
-      var gradient = gradients.mutable(unet.output.gradient(i))
+      var gradient = gradients.mutable(network.output.gradient(i))
       FlowMatchingLoss.gradient(
-        prediction: worker.workspace.activations[unet.output[i]],
+        prediction: worker.workspace.activations[network.output[i]],
         velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)],
         total: batch.count * dimension, into: &gradient)
     }
-    unet.backward(BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
+    network.backward(
+      toInput: false, BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
   }
 }
 

@@ -11,12 +11,12 @@ public final class Trainer {
   public let unet: UNet
   /// Newer checkpoints that a resume passed over, and why.
   public private(set) var passedOver: [FileError] = []
-  private let dataset: ImageDataset
-  private let heldOut: ImageDataset
+  private let examples: any ExampleSource
+  private let heldOut: any ExampleSource
   private let lock: RunDirectory.Lock
   private let engine: LossEngine
   private let state: TrainingState
-  private var order: (epoch: Int, images: [UInt32])?
+  private var order: (epoch: Int, rows: [UInt32])?
 
   /// Held-out images looked at after each epoch, at most.
   private static let heldOutCount = 2048
@@ -94,13 +94,13 @@ public final class Trainer {
     self.run = run
     self.lock = lock
     self.record = record
-    dataset = train
-    heldOut = test
+    examples = ImageExamples(train, dequantize: record.settings.dequantize)
+    heldOut = ImageExamples(test, dequantize: false)
     unet = try UNet(record.network)
     state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(
       // More threads than lanes would have nothing to do.
-      unet: unet, pool: WorkerPool(threadCount: min(record.execution.threads, LossEngine.laneCount)),
+      network: unet, pool: WorkerPool(threadCount: min(record.execution.threads, LossEngine.laneCount)),
       maximumBatchSize: max(record.settings.batchSize, Self.heldOutCount))
   }
 
@@ -166,14 +166,13 @@ public final class Trainer {
     let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
     while state.step < settings.steps {
       let stepStart = ContinuousClock.now
-      let loss = engine.lossAndGradient(batch(afterSteps: state.step), parameters: state.parameters)
-      let gradient = engine.gradient
-      let norm = sumOfSquares(gradient[gradient.all]).squareRoot()
+      let (loss, norm) = engine.lossAndGradient(
+        batch(afterSteps: state.step), parameters: state.parameters)
       guard loss.isFinite && norm.isFinite else {
         throw TrainingError.diverged(step: state.step + 1, loss: loss, gradientNorm: norm)
       }
       let rate = settings.learningRate(afterSteps: state.step)
-      state.update(settings, gradient: gradient, norm: norm, pool: engine.pool)
+      state.update(settings, gradient: engine.gradient, norm: norm, pool: engine.pool)
       engine.parametersChanged(state.parameters)
 
       let endsEpoch = state.step % record.stepsPerEpoch == 0 || state.step == settings.steps
@@ -227,21 +226,20 @@ public final class Trainer {
     let (epoch, position) = step.quotientAndRemainder(dividingBy: record.stepsPerEpoch)
     if order?.epoch != epoch {
       let random = Philox(seed: settings.seed, purpose: .shuffle, step: UInt32(epoch))
-      order = (epoch, random.permutation(dataset.count))
+      order = (epoch, random.permutation(examples.count))
     }
-    let images = order?.images ?? []
+    let rows = order?.rows ?? []
     return Batch(
-      dataset: dataset, images: images[position * settings.batchSize..<(position + 1) * settings.batchSize],
-      seed: settings.seed, draws: .training(step: step), times: settings.times,
-      dequantize: settings.dequantize)
+      source: examples, rows: rows[position * settings.batchSize..<(position + 1) * settings.batchSize],
+      seed: settings.seed, draws: .training(step: step), times: settings.times)
   }
 
   /// The loss of the weights to sample from, on the first test images, with fixed noise and times.
   private func heldOutLoss() -> Double {
     let count = min(heldOut.count, Self.heldOutCount)
     let batch = Batch(
-      dataset: heldOut, images: ArraySlice((0..<count).map { UInt32($0) }), seed: 0, draws: .heldOut,
-      times: .stratified, dequantize: false)
+      source: heldOut, rows: ArraySlice((0..<count).map { UInt32($0) }), seed: 0, draws: .heldOut,
+      times: .stratified)
     engine.parametersChanged(state.bestParameters)
     defer { engine.parametersChanged(state.parameters) }
     return engine.loss(batch, parameters: state.bestParameters)

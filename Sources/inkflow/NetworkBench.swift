@@ -7,7 +7,8 @@ import Training
 /// A network for 28×28 images, ready to be measured.
 struct NetworkBench {
   private let pool: WorkerPool
-  private let data = SyntheticStrokes.make(count: 512, split: .train)
+  private let data: any ExampleSource = ImageExamples(
+    SyntheticStrokes.make(count: 512, split: .train), dequantize: false)
   private let settings = TrainingSettings(recipe: .quick, steps: 1000)
   private let state: TrainingState
   private let engine: LossEngine
@@ -20,28 +21,27 @@ struct NetworkBench {
     let initial = Arena(count: unet.plan.parameters.count)
     unet.initialize(initial, seed: 0)
     state.initialize(from: initial)
-    engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: maximumBatchSize)
+    engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
     engine.parametersChanged(state.parameters)
     sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
   }
 
   /// How many images of this side a layer takes together.
   func imagesTogether(_ side: Int) -> Int {
-    engine.unet.plan.chunkSize(of: ImageShape(height: side, width: side, channels: 1))
+    engine.network.plan.chunkSize(of: ImageShape(height: side, width: side, channels: 1))
   }
 
   private func examples(_ count: Int) -> Batch {
     Batch(
-      dataset: data, images: ArraySlice((0..<count).map { UInt32($0 % data.count) }), seed: 0,
-      draws: .training(step: 0), times: .stratified, dequantize: false)
+      source: data, rows: ArraySlice((0..<count).map { UInt32($0 % data.count) }), seed: 0,
+      draws: .training(step: 0), times: .stratified)
   }
 
-  private func gradient(_ batch: Int) {
-    _ = engine.lossAndGradient(examples(batch), parameters: state.parameters)
+  private func gradient(_ batch: Int) -> Double {
+    engine.lossAndGradient(examples(batch), parameters: state.parameters).gradientNorm
   }
 
-  private func update() {
-    let norm = sumOfSquares(engine.gradient[engine.gradient.all]).squareRoot()
+  private func update(norm: Double) {
     state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
   }
 
@@ -54,8 +54,7 @@ struct NetworkBench {
     switch task {
     case .training:
       medianSeconds(runs: runs, atLeast: total) {
-        gradient(batch)
-        update()
+        update(norm: gradient(batch))
         prepare()
       }
     case .evaluation: medianSeconds(runs: runs, atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
@@ -67,8 +66,8 @@ struct NetworkBench {
     func milliseconds(_ body: () -> Void) -> Double { 1000 * medianSeconds(body) }
     let forward = milliseconds { _ = engine.loss(examples(batch), parameters: state.parameters) }
     return TrainingParts(
-      batch: batch, forward: forward, backward: milliseconds { gradient(batch) } - forward,
-      optimizer: milliseconds { update() }, preparation: milliseconds { prepare() })
+      batch: batch, forward: forward, backward: milliseconds { _ = gradient(batch) } - forward,
+      optimizer: milliseconds { update(norm: 1) }, preparation: milliseconds { prepare() })
   }
 }
 

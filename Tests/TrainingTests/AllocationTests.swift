@@ -38,15 +38,14 @@
       let data = ImageDataset(
         name: "ramp", split: .train, pixels: (0..<19 * 256).map { UInt8(truncatingIfNeeded: $0) }, height: 16,
         width: 16, channels: 1, labels: nil)
-      let engine = LossEngine(unet: unet, pool: pool, maximumBatchSize: 19)
-      let images = (0..<19).map { UInt32($0) }
+      let engine = LossEngine(network: unet, pool: pool, maximumBatchSize: 19)
+      let examples: any ExampleSource = ImageExamples(data, dequantize: true)
+      let rows = (0..<19).map { UInt32($0) }
       func step() {
         engine.parametersChanged(state.parameters)
         let batch = Batch(
-          dataset: data, images: images[...], seed: 0, draws: .training(step: state.step), times: .stratified,
-          dequantize: true)
-        _ = engine.lossAndGradient(batch, parameters: state.parameters)
-        let norm = sumOfSquares(engine.gradient[engine.gradient.all]).squareRoot()
+          source: examples, rows: rows[...], seed: 0, draws: .training(step: state.step), times: .stratified)
+        let norm = engine.lossAndGradient(batch, parameters: state.parameters).gradientNorm
         state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
       }
       step()
@@ -62,7 +61,7 @@
       let prepared = Arena(count: unet.plan.forwardWeights.count)
       unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
       let field = NetworkField(
-        unet: unet, parameters: model.parameters, prepared: prepared, pool: pool,
+        network: unet, parameters: model.parameters, prepared: prepared, pool: pool,
         workspaces: (0..<threads).map { _ in Workspace(unet.plan, forTraining: false) }, capacity: 19,
         labels: classCount.map { classes in (0..<19).map { $0 % classes } })
       for count in [1, 2, 19] {

@@ -1,0 +1,67 @@
+import Imagery
+import Kernels
+
+/// Pairs of noise and data to learn from: images with fresh noise, points drawn from a density, or the two ends of
+/// a trained flow's paths.
+package protocol ExampleSource: Sendable {
+  /// Examples that there are.
+  var count: Int { get }
+  /// Numbers of one of them.
+  var dimension: Int { get }
+
+  /// Writes x₀ and x₁ of the `row`-th example, [dimension] each.
+  func draw(
+    _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
+    data: consuming MutableSpan<Float>)
+}
+
+/// The random numbers of one example of a batch.
+package struct ExampleRandom: Sendable {
+  package let seed: UInt64
+  package let draws: Batch.Draws
+  /// The example's place in the batch.
+  package let index: Int
+
+  private func generator(_ training: RandomPurpose, _ heldOut: RandomPurpose) -> Philox {
+    switch draws {
+    case .training(let step):
+      Philox(seed: seed, purpose: training, step: UInt32(step), index: UInt32(index))
+    case .heldOut: Philox(seed: seed, purpose: heldOut, step: 0, index: UInt32(index))
+    }
+  }
+
+  package var noise: Philox { generator(.trainingNoise, .heldOutNoise) }
+  package var time: Philox { generator(.trainingTime, .heldOutTime) }
+  package var dequantization: Philox { generator(.dequantization, .dequantization) }
+}
+
+/// Images, each with fresh noise.
+package struct ImageExamples: ExampleSource {
+  package let dataset: ImageDataset
+  /// Adds uniform noise of one grey level: x = (k + u)/128 − 1 in place of k/127.5 − 1.
+  package let dequantize: Bool
+
+  package init(_ dataset: ImageDataset, dequantize: Bool) {
+    self.dataset = dataset
+    self.dequantize = dequantize
+  }
+
+  package var count: Int { dataset.count }
+  package var dimension: Int { dataset.imageSize }
+
+  package func draw(
+    _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
+    data: consuming MutableSpan<Float>
+  ) {
+    random.noise.fillNormals(noise)
+    let pixels = dataset.pixels.span.extracting(row * dimension..<(row + 1) * dimension)
+    if dequantize {
+      let uniform = random.dequantization
+      for i in pixels.indices {
+        data[i] = (Float(pixels[i]) + Float(uniform.uniform(UInt32(i)))) / 128 - 1
+      }
+    } else {
+      Pixels.normalize(pixels, into: &data)
+    }
+  }
+}
