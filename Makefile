@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test train resume sample bench peers instructions datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test example train resume sample bench peers instructions datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -36,8 +36,12 @@ demo: build
 	$(INKFLOW) sample outputs/demo --count 100 --columns 20
 	@echo 'Look at outputs/demo/grid.png'
 
-test: system-packages
+test: system-packages example
 	swift test -c release
+
+# The documentation's program, a package of its own that depends on this one.
+example: system-packages
+	swift run -c release --package-path examples/library --scratch-path .build-example
 
 # Opens a model in diffusers and compares. PYTHON has torch, diffusers and safetensors.
 MODEL ?= outputs/mnist/model
@@ -77,10 +81,10 @@ datasets:
 	datasets/fetch.sh mnist fashion-mnist
 
 format:
-	swift format --in-place --recursive --configuration .swift-format Package.swift Sources Tests
+	swift format --in-place --recursive --configuration .swift-format Package.swift Sources Tests examples
 
 lint:
-	swift format lint --strict --recursive --configuration .swift-format Package.swift Sources Tests
+	swift format lint --strict --recursive --configuration .swift-format Package.swift Sources Tests examples
 
 clean:
 	rm -rf .build
