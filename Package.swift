@@ -34,11 +34,15 @@ let package = Package(
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CVector", cSettings: [.unsafeFlags(cpu)]),
+    // Opens libturbojpeg when the first JPEG is met: neither the build nor anything else needs it.
+    .target(name: "CTurboJPEG", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
     .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: swift),
     .target(name: "Network", dependencies: ["Kernels", "Files"], swiftSettings: swift),
     .target(name: "Flow", swiftSettings: swift),
-    .target(name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib"], swiftSettings: swift),
+    .target(
+      name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib", "CTurboJPEG"],
+      swiftSettings: swift),
     .target(
       name: "Sampling", dependencies: ["Kernels", "Network", "Flow"], swiftSettings: swift),
     .target(

@@ -66,25 +66,30 @@ package struct DurableFile: ~Copyable {
     guard closing == 0 || errno == EINTR else { throw failure("can't be closed") }
     guard rename(temporaryPath, path) == 0 else { throw failure("can't be renamed into place") }
     isRenamed = true
-    try syncDirectory()
+    try syncDirectory(directory, of: path)
   }
 
-  /// Makes the rename itself durable.
-  private func syncDirectory() throws(FileError) {
-    let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard handle >= 0 else { throw failure("was written, but its directory can't be opened to sync it") }
-    defer { close(handle) }
-    // EINVAL: this file system doesn't sync directories.
-    guard fsync(handle) == 0 || errno == EINVAL else {
-      throw failure("was written, but its directory can't be synced")
-    }
-  }
+  private func failure(_ problem: String) -> FileError { writingFailure(path, problem) }
+}
 
-  private func failure(_ problem: String) -> FileError {
-    FileError(
-      .inputOutput, path, "\(problem): \(systemErrorText())",
-      remedy: "check the disk's free space and health, and run again")
+/// Makes the rename that put `path` into `directory` durable.
+func syncDirectory(_ directory: String, of path: String) throws(FileError) {
+  let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  guard handle >= 0 else {
+    throw writingFailure(path, "was written, but its directory can't be opened to sync it")
   }
+  defer { close(handle) }
+  // EINVAL: this file system doesn't sync directories.
+  guard fsync(handle) == 0 || errno == EINVAL else {
+    throw writingFailure(path, "was written, but its directory can't be synced")
+  }
+}
+
+/// What the current `errno` means for a file that is being written.
+func writingFailure(_ path: String, _ problem: String) -> FileError {
+  FileError(
+    .inputOutput, path, "\(problem): \(systemErrorText())",
+    remedy: "check the disk's free space and health, and run again")
 }
 
 /// Replaces the file at `path` by `bytes`, all or nothing, and returns once they are on the disk.

@@ -1,7 +1,9 @@
 import Foundation
 
 /// All of a regular file, read once into one allocation.
-package func readFile(_ path: String) throws(FileError) -> [UInt8] {
+///
+/// - Parameter maximumSize: refuses larger files with `.malformed` before any memory is taken.
+package func readFile(_ path: String, maximumSize: Int = .max) throws(FileError) -> [UInt8] {
   // O_NONBLOCK: opening a pipe would wait for its writer.
   let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard descriptor >= 0 else {
@@ -15,6 +17,11 @@ package func readFile(_ path: String) throws(FileError) -> [UInt8] {
     throw FileError(.malformed, path, "is not a regular file", remedy: "name a file")
   }
 
+  guard status.st_size <= maximumSize else {
+    throw FileError(
+      .malformed, path, "has \(status.st_size) bytes, more than the limit of \(maximumSize)",
+      remedy: "give a smaller file")
+  }
   var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
   var filled = 0
   while filled < bytes.count {

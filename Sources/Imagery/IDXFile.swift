@@ -58,11 +58,20 @@ public enum IDXFile {
 
   /// Writes `array` uncompressed, all or nothing.
   public static func write(_ array: IDXArray, to path: String) throws(FileError) {
-    var header: [UInt8] = [0, 0, unsignedByte, UInt8(array.dimensions.count)]
-    for dimension in array.dimensions { header += UInt32(dimension).bigEndianBytes }
+    try write(dimensions: array.dimensions, to: path) { (file) throws(FileError) in
+      try file.write(array.bytes.span.bytes)
+    }
+  }
+
+  /// The same for data that `writeData` hands over piece by piece, as many bytes as the dimensions say.
+  static func write(
+    dimensions: [Int], to path: String, _ writeData: (inout DurableFile) throws(FileError) -> Void
+  ) throws(FileError) {
+    var header: [UInt8] = [0, 0, unsignedByte, UInt8(dimensions.count)]
+    for dimension in dimensions { header += UInt32(dimension).bigEndianBytes }
     try writeDurably(path) { (file) throws(FileError) in
       try file.write(header.span.bytes)
-      try file.write(array.bytes.span.bytes)
+      try writeData(&file)
     }
   }
 

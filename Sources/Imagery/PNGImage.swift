@@ -58,7 +58,14 @@ public struct PNGImage: Equatable, Sendable {
   }
 
   /// The image in the bytes of a PNG file: grey or RGB of at most 8 bits, palettes as RGB.
-  public static func decode(_ bytes: [UInt8]) throws(PNGError) -> PNGImage {
+  ///
+  /// - Parameters:
+  ///   - onWhite: whether transparency is laid on white (in linear light) and 16 bits are rounded to 8; both are
+  ///     refused otherwise.
+  ///   - maximumPixelCount: bounds what a few bytes of hostile header can make us allocate.
+  public static func decode(
+    _ bytes: [UInt8], onWhite: Bool = false, maximumPixelCount: Int = 1 << 28
+  ) throws(PNGError) -> PNGImage {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
@@ -67,7 +74,8 @@ public struct PNGImage: Equatable, Sendable {
         throw PNGError(reason: message(of: image))
       }
       let found = image.format
-      guard found & (UInt32(PNG_FORMAT_FLAG_ALPHA) | UInt32(PNG_FORMAT_FLAG_LINEAR)) == 0 else {
+      let special = UInt32(PNG_FORMAT_FLAG_ALPHA) | UInt32(PNG_FORMAT_FLAG_LINEAR)
+      guard onWhite || found & special == 0 else {
         throw PNGError(reason: "it has transparency or 16 bits; convert it to 8-bit grey or RGB")
       }
       let channels = found & UInt32(PNG_FORMAT_FLAG_COLOR) == 0 ? 1 : 3
@@ -77,15 +85,15 @@ public struct PNGImage: Equatable, Sendable {
         throw PNGError(reason: "\(width)×\(height) is more than \(maximumPixelCount) pixels; scale it down")
       }
       var pixels = [UInt8](repeating: 0, count: width * height * channels)
-      guard png_image_finish_read(&image, nil, &pixels, 0, nil) != 0 else {
+      // 16 bits without a stated gamma are sRGB, as every program writes them; libpng would take them for linear.
+      image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
+      var white = png_color(red: 255, green: 255, blue: 255)
+      guard png_image_finish_read(&image, &white, &pixels, 0, nil) != 0 else {
         throw PNGError(reason: message(of: image))
       }
       return PNGImage(width: width, height: height, channels: channels, pixels: pixels)
     }
   }
-
-  /// Bounds what a few bytes of hostile header can make us allocate.
-  private static let maximumPixelCount = 1 << 28
 
   private static func format(channels: Int) -> UInt32 {
     channels == 1 ? UInt32(PNG_FORMAT_GRAY) : UInt32(PNG_FORMAT_RGB)

@@ -44,7 +44,7 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     self.frequencyShift = frequencyShift
   }
 
-  /// Named sizes. Three levels each, attention on the coarsest.
+  /// Named sizes. Attention is on the coarsest level only.
   public enum Preset: String, Sendable, Codable, CaseIterable {
     /// One residual block a level; for a demonstration within minutes.
     case tiny
@@ -52,16 +52,34 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     case small
     /// Twice small's width.
     case base
+    /// For colour pictures of 32×32, 64×64 and 128×128: each doubling of the side adds a level, so that the coarsest
+    /// has 8×8 pixels, and keeps the work of a level by half the width of the one below.
+    case color32 = "color-32"
+    case color64 = "color-64"
+    case color128 = "color-128"
 
     var blockOutputChannels: [Int] {
       switch self {
       case .tiny: [16, 32, 32]
       case .small: [32, 64, 64]
       case .base: [64, 128, 128]
+      case .color32: [64, 96, 128]
+      case .color64: [32, 64, 96, 128]
+      case .color128: [16, 32, 64, 96, 128]
       }
     }
 
     var layersPerBlock: Int { self == .tiny ? 1 : 2 }
+
+    /// The images that it was made for; it takes others too, of sides that its levels divide.
+    public var standardImage: (side: Int, channels: Int) {
+      switch self {
+      case .tiny, .small, .base: (28, 1)
+      case .color32: (32, 3)
+      case .color64: (64, 3)
+      case .color128: (128, 3)
+      }
+    }
   }
 
   /// An unconditional network of a preset's size for images of this shape.
@@ -69,7 +87,9 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     self.init(
       sampleHeight: height, sampleWidth: width, inputChannels: channels, outputChannels: channels,
       blockOutputChannels: preset.blockOutputChannels, layersPerBlock: preset.layersPerBlock,
-      attentionLevels: [false, false, true])
+      attentionLevels: preset.blockOutputChannels.indices.map {
+        $0 == preset.blockOutputChannels.count - 1
+      })
   }
 
   var timeEmbeddingWidth: Int { 4 * blockOutputChannels[0] }

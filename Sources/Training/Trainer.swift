@@ -18,8 +18,13 @@ public final class Trainer {
   private let state: TrainingState
   private var order: (epoch: Int, rows: [UInt32])?
 
-  /// Held-out images looked at after each epoch, at most.
-  private static let heldOutCount = 2048
+  /// Held-out images looked at after each epoch, at most: 2048 of up to 32×32, of larger ones as many as have as
+  /// many pixels, so that it takes no longer.
+  static func heldOutLimit(height: Int, width: Int) -> Int {
+    min(2048, max(32, 2048 * 32 * 32 / (height * width)))
+  }
+
+  private let heldOutCount: Int
 
   public enum Event {
     case step(StepMetrics)
@@ -96,12 +101,13 @@ public final class Trainer {
     self.record = record
     examples = ImageExamples(train, dequantize: record.settings.dequantize)
     heldOut = ImageExamples(test, dequantize: false)
+    heldOutCount = min(test.count, Self.heldOutLimit(height: test.height, width: test.width))
     unet = try UNet(record.network)
     state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(
       // More threads than lanes would have nothing to do.
       network: unet, pool: WorkerPool(threadCount: min(record.execution.threads, LossEngine.laneCount)),
-      maximumBatchSize: max(record.settings.batchSize, Self.heldOutCount))
+      maximumBatchSize: max(record.settings.batchSize, heldOutCount))
   }
 
   /// The model as it is now: averaged weights where the settings average.
@@ -236,9 +242,8 @@ public final class Trainer {
 
   /// The loss of the weights to sample from, on the first test images, with fixed noise and times.
   private func heldOutLoss() -> Double {
-    let count = min(heldOut.count, Self.heldOutCount)
     let batch = Batch(
-      source: heldOut, rows: ArraySlice((0..<count).map { UInt32($0) }), seed: 0, draws: .heldOut,
+      source: heldOut, rows: ArraySlice((0..<heldOutCount).map { UInt32($0) }), seed: 0, draws: .heldOut,
       times: .stratified)
     engine.parametersChanged(state.bestParameters)
     defer { engine.parametersChanged(state.parameters) }

@@ -4,11 +4,10 @@ import Network
 import Sampling
 import Training
 
-/// A network for 28×28 images, ready to be measured.
+/// A network for images of its preset's own size, ready to be measured.
 struct NetworkBench {
   private let pool: WorkerPool
-  private let data: any ExampleSource = ImageExamples(
-    SyntheticStrokes.make(count: 512, split: .train), dequantize: false)
+  private let data: any ExampleSource
   private let settings = TrainingSettings(recipe: .quick, steps: 1000)
   private let state: TrainingState
   private let engine: LossEngine
@@ -16,7 +15,10 @@ struct NetworkBench {
 
   init(_ preset: UNetConfiguration.Preset, _ pool: WorkerPool, maximumBatchSize: Int) throws {
     self.pool = pool
-    let unet = try UNet(UNetConfiguration(preset, height: 28, width: 28, channels: 1))
+    let images = Self.images(of: preset)
+    data = ImageExamples(images, dequantize: false)
+    let unet = try UNet(
+      UNetConfiguration(preset, height: images.height, width: images.width, channels: images.channels))
     state = TrainingState(count: unet.plan.parameters.count, settings: settings)
     let initial = Arena(count: unet.plan.parameters.count)
     unet.initialize(initial, seed: 0)
@@ -24,6 +26,28 @@ struct NetworkBench {
     engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
     engine.parametersChanged(state.parameters)
     sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
+  }
+
+  /// Strokes, magnified to the preset's side and repeated in each of its channels.
+  private static func images(of preset: UNetConfiguration.Preset) -> ImageDataset {
+    let strokes = SyntheticStrokes.make(count: 512, split: .train)
+    let (side, channels) = preset.standardImage
+    if side == strokes.height && channels == 1 { return strokes }
+    let count = 64
+    let pixels = [UInt8](capacity: count * side * side * channels) { output in
+      for image in 0..<count {
+        for y in 0..<side {
+          for x in 0..<side {
+            let row = image * strokes.height + y * strokes.height / side
+            let byte = strokes.pixels[row * strokes.width + x * strokes.width / side]
+            for _ in 0..<channels { output.append(byte) }
+          }
+        }
+      }
+    }
+    return ImageDataset(
+      name: strokes.name, split: .train, pixels: pixels, height: side, width: side, channels: channels,
+      labels: nil)
   }
 
   /// How many images of this side a layer takes together.

@@ -25,7 +25,10 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "quick (short CPU runs) or rectified-flow (the article's settings). (default: quick)")
   var recipe: Recipe?
 
-  @Option(help: "The network's size: tiny, small or base. (default: small)")
+  @Option(
+    help:
+      "The network's size: tiny, small or base; for colour pictures color-32, color-64, color-128. (default: small)"
+  )
   var preset: UNetConfiguration.Preset?
 
   @Option(help: "Take all settings from another run's run.json; options given here go before it.")

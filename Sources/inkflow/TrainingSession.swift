@@ -78,17 +78,21 @@ struct TrainingSession {
     if trainer.step > 0 { Terminal.note("resuming after step \(trainer.step)") }
   }
 
-  /// 64 samples, always from the same noise, by a solver that is quick rather than exact.
+  /// Samples always from the same noise, by a solver that is quick rather than exact: 64 of them, or of images
+  /// larger than 32×32 fewer, so that a sheet doesn't take longer than an epoch.
   private func writeSheet(step: Int) throws -> String {
     let model = trainer.model
+    let configuration = model.unet.configuration
+    let count = min(
+      64, max(16, 64 * 32 * 32 / (configuration.sampleHeight * configuration.sampleWidth)))
     let samples = try trainer.lendMemory { prepared, workspaces in
       try Sampler(model: model, pool: trainer.pool, prepared: prepared, workspaces: workspaces)
-        .sample(0..<64, seed: 0, solver: .fixed(.midpoint, steps: 8))
+        .sample(0..<count, seed: 0, solver: .fixed(.midpoint, steps: 8))
     }
-    let configuration = model.unet.configuration
     let sheet = ContactSheet.image(
       pixels: Pixels.bytes(samples.values.span), height: configuration.sampleHeight,
-      width: configuration.sampleWidth, channels: configuration.outputChannels, columns: 8)
+      width: configuration.sampleWidth, channels: configuration.outputChannels,
+      columns: Int(Double(count).squareRoot().rounded(.up)))
     let name = (trainer.run.checkpointPath(step: step) as NSString).lastPathComponent
     let path =
       ((trainer.run.samplesPath as NSString)

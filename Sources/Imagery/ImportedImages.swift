@@ -1,0 +1,143 @@
+import Files
+import Foundation
+
+/// A folder of pictures as a data set of RGB squares: split into training and test images, and written as IDX.
+public struct ImportedImages: Sendable {
+  /// A class with at least one usable picture; its place in `classes` is its label.
+  public struct ImageClass: Sendable, Encodable {
+    public let name: String
+    public let label: Int
+    public let trainCount: Int
+    public let testCount: Int
+  }
+
+  public let side: Int
+  /// Nil for a flat folder.
+  public let classes: [ImageClass]?
+  /// The files that could not be used, and why.
+  public let skipped: [FileError]
+  /// Pictures with fewer pixels than the squares made of them.
+  public let enlargedCount: Int
+  /// [usable pictures, side, side, 3], in the folder's order.
+  private let pixels: [UInt8]
+  /// [usable pictures]
+  private let labels: [UInt8]
+  private let splits: [ImageDataset.Split: [Int]]
+
+  /// Reads all pictures.
+  ///
+  /// - Parameters:
+  ///   - progress: is told how many files are done.
+  ///   - onSkip: is told of each file that can't be used.
+  /// - Throws: `FileError` if fewer than two pictures are usable, or all would be too much for an IDX file;
+  ///   `MissingJPEGLibrary`.
+  public init(
+    _ folder: PictureFolder, reader: PictureReader, progress: (Int) -> Void = { _ in },
+    onSkip: (FileError) -> Void = { _ in }
+  ) throws {
+    side = reader.side
+    let size = side * side * 3
+    guard folder.entries.count <= IDXFile.maximumSize / size else {
+      throw FileError(
+        .malformed, folder.path,
+        "holds \(folder.entries.count) files, at \(side)×\(side) more than the limit of "
+          + "\(IDXFile.maximumSize) bytes", remedy: "pass a smaller --size, or import fewer")
+    }
+    var (pixels, classIndices): ([UInt8], [Int]) = ([], [])
+    var (skipped, enlargedCount): ([FileError], Int) = ([], 0)
+    pixels.reserveCapacity(folder.entries.count * size)
+    for (index, entry) in folder.entries.enumerated() {
+      do {
+        let square = try reader.square(entry.path)
+        pixels += square.pixels
+        classIndices.append(entry.classIndex)
+        enlargedCount += square.isEnlarged ? 1 : 0
+      } catch let error as FileError {
+        skipped.append(error)
+        onSkip(error)
+      }
+      progress(index + 1)
+    }
+    guard classIndices.count >= 2 else {
+      throw FileError(
+        .malformed, folder.path,
+        "holds \(classIndices.isEmpty ? "no usable picture" : "one usable picture") among "
+          + "\(folder.entries.count) files",
+        remedy: "give at least two JPEG or PNG pictures: one to train on, one to test with")
+    }
+    self.pixels = pixels
+    self.skipped = skipped
+    self.enlargedCount = enlargedCount
+    let used = Set(classIndices).sorted()
+    let labels = classIndices.map { index in UInt8(used.firstIndex(of: index) ?? 0) }
+    self.labels = labels
+    let splits = Self.split(labels)
+    self.splits = splits
+    classes = folder.classNames.map { names in
+      used.enumerated().map { label, index in
+        func count(_ split: ImageDataset.Split) -> Int {
+          splits[split, default: []].count { labels[$0] == label }
+        }
+        return ImageClass(
+          name: names[index], label: label, trainCount: count(.train), testCount: count(.test))
+      }
+    }
+  }
+
+  public func count(of split: ImageDataset.Split) -> Int { splits[split, default: []].count }
+
+  /// Every tenth picture, class by class, is for testing. In each split the classes are mixed evenly, so that its
+  /// first images, however many, hold about the same share of every class.
+  static func split(_ labels: [UInt8]) -> [ImageDataset.Split: [Int]] {
+    // `labels` are sorted, as the folder is: a class's pictures lie together.
+    Dictionary(grouping: labels.indices) { $0 % 10 == 1 ? ImageDataset.Split.test : .train }
+      .mapValues { indices in
+        let groups = Dictionary(grouping: indices) { labels[$0] }.mapValues { Array($0) }
+        // Picture k of a class of n goes to (k + 1/2)/n of the way.
+        let places = groups.values.flatMap { group in
+          group.enumerated().map { k, index in (numerator: 2 * k + 1, denominator: group.count, index: index)
+          }
+        }
+        return places.sorted { a, b in
+          let (left, right) = (a.numerator * b.denominator, b.numerator * a.denominator)
+          return left == right ? a.index < b.index : left < right
+        }.map(\.index)
+      }
+  }
+
+  /// Writes the data set that `ImageDataset.load` reads: the four files under MNIST's names, and `classes.json`, a
+  /// list of the classes' names by label. (Neither labels nor names for a flat folder.)
+  ///
+  /// - Throws: as `writeDirectoryDurably`: all or nothing, and not over an existing data set.
+  public func write(to directory: String) throws(FileError) {
+    try writeDirectoryDurably(directory) { (directory) throws(FileError) in
+      for split in ImageDataset.Split.allCases {
+        let indices = splits[split, default: []]
+        let path = (directory as NSString).appendingPathComponent(split.filePrefix)
+        try IDXFile.write(
+          dimensions: [indices.count, side, side, 3], to: path + "-images-idx4-ubyte"
+        ) { (file) throws(FileError) in
+          let size = side * side * 3
+          for index in indices {
+            try file.write(pixels.span.extracting(index * size..<(index + 1) * size).bytes)
+          }
+        }
+        if classes != nil {
+          try IDXFile.write(
+            IDXArray(dimensions: [indices.count], bytes: indices.map { labels[$0] }),
+            to: path + "-labels-idx1-ubyte")
+        }
+      }
+      if let classes {
+        let path = (directory as NSString).appendingPathComponent("classes.json")
+        do {
+          try writeDurably(path, [UInt8](JSONEncoder().encode(classes.map(\.name))) + [10])
+        } catch let error as FileError {
+          throw error
+        } catch {
+          preconditionFailure("a list of texts is JSON: \(error)")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Imagery
+import Testing
+
+/// Pictures of one's own from the command line: import, train, sample.
+@Suite(.serialized) struct ImportTests {
+  private func makePictures(in directory: String) throws {
+    for (red, name) in [(40, "shirt"), (220, "shoe")] {
+      try FileManager.default.createDirectory(
+        atPath: "\(directory)/pictures/\(name)", withIntermediateDirectories: true)
+      for number in 0..<20 {
+        let pixels = (0..<48 * 40).flatMap { [UInt8(red), UInt8($0 % 48 * 5), UInt8(number * 10)] }
+        try PNGImage(width: 48, height: 40, channels: 3, pixels: pixels)
+          .write(to: "\(directory)/pictures/\(name)/\(number).png")
+      }
+    }
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: "\(directory)/pictures/shoe/broken.png"))
+  }
+
+  @Test func importTrainAndSample() throws {
+    try withTemporaryDirectory { directory in
+      try makePictures(in: directory)
+      let imported = try Command.run(
+        ["import-images", "pictures", "--size", "32", "--output", "data", "--json"], in: directory)
+      #expect(imported.status == 0, "\(imported.errors)")
+      #expect(imported.errors.contains("left out: 'pictures/shoe/broken.png'"))
+      let summary = try #require(
+        JSONSerialization.jsonObject(with: Data(imported.output.utf8)) as? [String: Any])
+      #expect(summary["train"] as? Int == 36 && summary["test"] as? Int == 4)
+      #expect((summary["skipped"] as? [Any])?.count == 1 && summary["enlarged"] as? Int == 0)
+      let classes = try #require(summary["classes"] as? [[String: Any]])
+      #expect(classes.map { $0["name"] as? String } == ["shirt", "shoe"])
+
+      let trained = try Command.run(
+        [
+          "train", "data", "--output", "run", "--preset", "color-32", "--steps", "2", "--batch-size", "4",
+          "--threads", "2",
+        ], in: directory)
+      #expect(trained.status == 0, "\(trained.errors)")
+      let sampled = try Command.run(
+        [
+          "sample", "run", "--count", "3", "--idx", "images", "--solver", "euler", "--steps", "2",
+        ], in: directory)
+      #expect(sampled.status == 0, "\(sampled.errors)")
+      #expect(try IDXFile.read(directory + "/images").dimensions == [3, 32, 32, 3])
+      let inspected = try Command.run(["inspect", "data", "--json"], in: directory)
+      #expect(inspected.status == 0 && inspected.output.contains(#""channels":3"#))
+    }
+  }
+
+  @Test func badInputIsRefusedWithTheRightStatus() throws {
+    try withTemporaryDirectory { directory in
+      try makePictures(in: directory)
+      try FileManager.default.createDirectory(
+        atPath: directory + "/junk", withIntermediateDirectories: false)
+      try Data([1]).write(to: URL(fileURLWithPath: directory + "/junk/a.png"))
+      try FileManager.default.createDirectory(
+        atPath: directory + "/empty", withIntermediateDirectories: false)
+      for (arguments, status, part) in [
+        (["pictures", "--output", "pictures"], 73, "not an empty directory"),
+        (["nowhere", "--output", "data"], 66, "'nowhere'"),
+        (["empty", "--output", "data"], 66, "no files"),
+        (["junk", "--output", "data"], 65, "no usable picture"),
+        (["pictures", "--output", "data", "--size", "4"], 64, "--size"),
+        (["pictures"], 64, "--output"),
+      ] {
+        let result = try Command.run(["import-images"] + arguments, in: directory)
+        #expect(result.status == Int32(status), "\(arguments): \(result.status), \(result.errors)")
+        #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+        #expect(result.output.isEmpty)
+      }
+      #expect(!FileManager.default.fileExists(atPath: directory + "/data"))
+    }
+  }
+}
