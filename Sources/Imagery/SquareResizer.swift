@@ -95,12 +95,12 @@ struct ResizingAxis {
 }
 
 /// The transfer function of sRGB (IEC 61966-2-1).
-enum SRGB {
+package enum SRGB {
   /// [256] The light, from 0 to 1, of a byte.
-  static let light: [Float] = (0..<256).map { Float(linear(Double($0) / 255)) }
+  package static let light: [Float] = (0..<256).map { Float(linear(Double($0) / 255)) }
 
   /// The byte nearest to a light by the curve, the inverse of `light`.
-  static func byte(_ light: Float) -> UInt8 {
+  package static func byte(_ light: Float) -> UInt8 {
     // How many boundaries lie below it: eight bits by bisection.
     var below = 0
     for bit in [128, 64, 32, 16, 8, 4, 2, 1] where boundaries[below + bit - 1] < light { below += bit }

@@ -20,7 +20,7 @@ public final class Trainer {
 
   /// Held-out images looked at after each epoch, at most: 2048 of up to 32×32, of larger ones as many as have as
   /// many pixels, so that it takes no longer.
-  static func heldOutLimit(height: Int, width: Int) -> Int {
+  package static func heldOutLimit(height: Int, width: Int) -> Int {
     min(2048, max(32, 2048 * 32 * 32 / (height * width)))
   }
 

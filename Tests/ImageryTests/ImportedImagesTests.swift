@@ -1,8 +1,7 @@
 import Files
 import Foundation
+import Imagery
 import Testing
-
-@testable import Imagery
 
 @Suite struct ImportedImagesTests {
   /// A one-colour picture that tells its class and number.

@@ -1,7 +1,6 @@
 import Foundation
+import Imagery
 import Testing
-
-@testable import Imagery
 
 @Suite struct SquareResizerTests {
   private static func linear(_ byte: UInt8) -> Double {

@@ -4,8 +4,7 @@ import Kernels
 import Network
 import Sampling
 import Testing
-
-@testable import Training
+import Training
 
 @Suite struct ColourTests {
   /// Squares of one random colour.
