@@ -129,7 +129,8 @@ let hasJPEG = JPEGDecoder() != nil
       #expect(found.allSatisfy { abs(Int($0) - Int(value)) <= 1 }, "\(alpha): \(found)")
     }
     // 16 bits are sRGB as 8 are.
-    let deep = [UInt8](repeating: 0, count: 4).flatMap { _ in [0x64, 0x80, 0x20, 0x00, 0xF0, 0x10] as [UInt8] }
+    let deep = [UInt8](repeating: 0, count: 4).flatMap { _ in [0x64, 0x80, 0x20, 0x00, 0xF0, 0x10] as [UInt8]
+    }
     let found = try pixel("deep.png", png(width: 4, height: 4, depth: 16, colourType: 2, row: deep))
     #expect(zip(found, [0x64, 0x20, 0xF0]).allSatisfy { abs(Int($0) - $1) <= 1 }, "\(found)")
   }
