@@ -21,7 +21,7 @@ struct Inkflow: ParsableCommand {
     version: RunRecord.currentVersion,
     subcommands: [
       TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
-      ImportImagesCommand.self, BenchCommand.self,
+      ImportImagesCommand.self, ToyCommand.self, BenchCommand.self,
     ])
 }
 

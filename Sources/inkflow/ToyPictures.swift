@@ -1,0 +1,208 @@
+import Flow
+import Foundation
+import Imagery
+import Kernels
+import Sampling
+import Training
+
+/// The pictures of `inkflow toy`, each a function of the trained flow.
+struct ToyPictures {
+  let distribution: PointDistribution
+  let flow: PointFlow
+  let directory: String
+  let seed: UInt64
+
+  /// Noise needs more room than the data.
+  private static let noiseExtent = 3.0
+  /// As the 2-D tutorial samples.
+  static let sampling = Solver.fixed(.midpoint, steps: 8)
+
+  private func range(_ extent: Double) -> ClosedRange<Double> { -extent...extent }
+  private var extent: Double { distribution.extent }
+
+  /// Draws and writes them all.
+  ///
+  /// - Returns: their names, and the integral of the density over the plot.
+  /// - Throws: `SolverError`, `FileError`.
+  func write() throws -> (names: [String], densityIntegral: Double) {
+    let data = distribution.heldOutPoints(2000, seed: seed)
+    let samples = try flow.transport(flow.noise(0..<2000, seed: seed), Self.sampling)
+    try write(points(data: data), "data.png")
+    try write(comparison(data: data, samples: samples), "flow_matching.png")
+    try write(field(), "field.png")
+    try write(trajectories(), "trajectories.png")
+    let (density, integral) = try density()
+    try write(density, "density.png")
+    let name = "particles.png"
+    try particles().write(to: path(name), text: text)
+    return (
+      ["data.png", "flow_matching.png", "field.png", "trajectories.png", "density.png", name], integral
+    )
+  }
+
+  func path(_ name: String) -> String { (directory as NSString).appendingPathComponent(name) }
+
+  private var text: [(key: String, value: String)] {
+    [("software", "inkflow"), ("dataset", distribution.rawValue), ("seed", "\(seed)")]
+  }
+
+  func write(_ plot: Plot, _ name: String) throws {
+    try plot.image.write(to: path(name), text: text)
+  }
+
+  /// Where the flow starts, and where it is to end.
+  private func points(data: [Double]) -> Plot {
+    let range = range(Self.noiseExtent)
+    var plot = Plot(
+      title: "From noise to \(distribution.rawValue)", captions: ["noise, t = 0", "data, t = 1"], columns: 2,
+      side: 400, x: range, y: range)
+    plot.points(flow.noise(0..<2000, seed: seed), in: 0, .plotGrey)
+    plot.points(data, in: 1, .plotBlue)
+    return plot
+  }
+
+  private func comparison(data: [Double], samples: [Double]) -> Plot {
+    var plot = Plot(
+      title: "Samples of the flow over the data", captions: ["2000 each, midpoint rule, 8 steps"], columns: 1,
+      side: 560, x: range(extent), y: range(extent))
+    plot.points(data, radius: 2, .plotBlue, opacity: 0.45)
+    plot.points(samples, radius: 1.6, .plotOrange, opacity: 0.65)
+    plot.legend([("data", .plotBlue), ("samples", .plotOrange)])
+    return plot
+  }
+
+  /// v(x, t) on a grid at five times, orange where it is fastest.
+  private func field() -> Plot {
+    let times = [0, 0.25, 0.5, 0.75, 1]
+    let (columns, extent) = (15, Self.noiseExtent)
+    let coordinates = (0..<columns).map { extent * (2 * (Double($0) + 0.5) / Double(columns) - 1) }
+    let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
+    let count = columns * columns
+    let field = flow.field(capacity: count)
+    let frames = times.map { time in
+      var velocities = grid
+      var span = velocities.mutableSpan
+      field.evaluate(
+        grid.span, times: Array(repeating: time, count: count).span, samples: Array(0..<count).span,
+        into: &span)
+      return velocities
+    }
+    func speed(_ velocities: [Double], _ row: Int) -> Double {
+      (velocities[2 * row] * velocities[2 * row] + velocities[2 * row + 1] * velocities[2 * row + 1])
+        .squareRoot()
+    }
+    let speeds = frames.flatMap { frame in (0..<count).map { speed(frame, $0) } }.sorted()
+    // Arrows of the 95th percentile's speed are as long as the grid is wide.
+    let usual = max(speeds[speeds.count * 95 / 100], .leastNormalMagnitude)
+    let cell = 2 * extent / Double(columns)
+    var plot = Plot(
+      title: "The velocity field v(x, t); orange is fast", captions: times.map { "t = \($0)" }, columns: 3,
+      x: range(extent), y: range(extent))
+    for (index, frame) in frames.enumerated() {
+      for row in 0..<count {
+        let share = min(speed(frame, row) / usual, 1.5)
+        let color = PlotColor.plotBlue + Float(min(share, 1)) * (.plotOrange - .plotBlue)
+        let scale = cell / usual * (share == 1.5 ? 1.5 * usual / speed(frame, row) : 1)
+        let vector = scale * SIMD2(frame[2 * row], frame[2 * row + 1])
+        plot.arrow(
+          at: SIMD2(grid[2 * row], grid[2 * row + 1]) - vector / 2, vector, in: index, color)
+      }
+    }
+    return plot
+  }
+
+  private func trajectories() throws -> Plot {
+    let frames = try flow.trajectories(of: flow.noise(0..<200, seed: seed), steps: 60)
+    let range = range(Self.noiseExtent)
+    var plot = Plot(
+      title: "Paths of 200 samples", captions: ["grey: noise, t = 0; orange: t = 1"], columns: 1, side: 560,
+      x: range, y: range)
+    Self.draw(frames, into: &plot, 0)
+    return plot
+  }
+
+  /// Paths with their ends.
+  static func draw(_ frames: [[Double]], into plot: inout Plot, _ index: Int) {
+    for row in 0..<frames[0].count / 2 {
+      plot.line(
+        frames.flatMap { [$0[2 * row], $0[2 * row + 1]] }, in: index, thickness: 1.1, from: .plotGrey,
+        to: .plotBlue, opacity: 0.7)
+    }
+    plot.points(frames[0], in: index, radius: 2.2, .plotGrey, opacity: 1)
+    plot.points(frames[frames.count - 1], in: index, radius: 2.4, .plotOrange, opacity: 1)
+  }
+
+  /// Paths above, samples by one Euler step below, a column for each round.
+  func reflow(_ flows: [(flow: PointFlow, found: ReflowRound)]) throws -> Plot {
+    let range = range(Self.noiseExtent)
+    func name(_ round: Int) -> String { round == 0 ? "flow matching" : "reflow \(round)" }
+    var plot = Plot(
+      title: "Reflow: paths, and samples by one Euler step",
+      captions: flows.map { "\(name($0.found.round)): S = \(Terminal.fixed($0.found.straightness, 3))" }
+        + flows.map { "one step: rms error \(Terminal.fixed($0.found.oneStepError, 3))" },
+      columns: flows.count, side: 360, x: range, y: range)
+    for (index, entry) in flows.enumerated() {
+      let noise = entry.flow.noise(0..<2000, seed: seed)
+      Self.draw(
+        try entry.flow.trajectories(of: Array(noise.prefix(300)), steps: 60), into: &plot, index)
+      plot.points(
+        distribution.heldOutPoints(2000, seed: seed), in: flows.count + index, .plotBlue, opacity: 0.3)
+      plot.points(
+        try entry.flow.transport(noise, .fixed(.euler, steps: 1)), in: flows.count + index, .plotOrange)
+    }
+    return plot
+  }
+
+  /// exp(log p) from the continuity equation on a grid, beside a histogram of samples and, where it is known, the
+  /// data's density, all on one scale.
+  private func density() throws -> (Plot, integral: Double) {
+    let columns = 120
+    let width = 2 * extent / Double(columns)
+    let coordinates = (0..<columns).map { width * (Double($0) + 0.5) - extent }
+    let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
+    let model = try flow.logLikelihoods(grid, .adaptive(rtol: 1e-4, atol: 1e-4)).map { exp($0) }
+    let sampleCount = 100_000
+    let samples = try flow.transport(flow.noise(0..<sampleCount, seed: seed), Self.sampling)
+    var histogram = Array(repeating: 0.0, count: columns * columns)
+    for i in stride(from: 0, to: samples.count, by: 2) {
+      let (x, y) = ((samples[i] + extent) / width, (samples[i + 1] + extent) / width)
+      guard (0..<Double(columns)).contains(x) && (0..<Double(columns)).contains(y) else { continue }
+      histogram[Int(y) * columns + Int(x)] += 1 / (Double(sampleCount) * width * width)
+    }
+    var maps = [("continuity equation", model), ("histogram of 100000 samples", histogram)]
+    let exact = stride(from: 0, to: grid.count, by: 2).compactMap { i in
+      distribution.logDensity(grid[i..<i + 2].span).map { exp($0) }
+    }
+    if !exact.isEmpty { maps.append(("the data's density", exact)) }
+    // The flow's own greatest values can be single cells.
+    let sorted = model.sorted()
+    let maximum = exact.max() ?? sorted[sorted.count * 995 / 1000]
+    var plot = Plot(
+      title: "Density at t = 1, dark 0 to yellow \(Terminal.fixed(maximum, 2))", captions: maps.map(\.0),
+      columns: 3, side: 360, x: range(extent), y: range(extent))
+    for (index, map) in maps.enumerated() {
+      plot.heatMap(map.1, columns: columns, maximum: maximum, in: index)
+    }
+    return (plot, model.reduce(0, +) * width * width)
+  }
+
+  /// 1000 samples on their way, coloured by where they start.
+  private func particles() throws -> AnimatedPNG {
+    let frames = try flow.trajectories(of: flow.noise(0..<1000, seed: seed), steps: 40)
+    let range = range(Self.noiseExtent)
+    let colors = stride(from: 0, to: frames[0].count, by: 2).map { i in
+      let share = Float(min(max(frames[0][i] / 4 + 0.5, 0), 1))
+      return PlotColor.plotBlue + share * (.plotOrange - .plotBlue)
+    }
+    let images = frames.enumerated().map { index, frame in
+      var plot = Plot(
+        title: distribution.rawValue, captions: ["t = \(Terminal.fixed(Double(index) / 40, 2))"],
+        columns: 1, side: 400, x: range, y: range)
+      for (row, color) in colors.enumerated() {
+        plot.points([frame[2 * row], frame[2 * row + 1]], radius: 2, color, opacity: 0.8)
+      }
+      return plot.image
+    }
+    return AnimatedPNG(frames: images, secondsPerFrame: 0.06, lastFrameSeconds: 1.5)
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Imagery
+import Testing
+
+@Suite struct ToyTests {
+  private func object(_ text: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  /// A short run: its files, its figures, and the same ones on any number of threads.
+  @Test func trainsAndDraws() throws {
+    try withTemporaryDirectory { directory in
+      var reference: [String: Any]?
+      var pictures: [String: Data] = [:]
+      for threads in 1...2 {
+        let result = try Command.run(
+          [
+            "toy", "--steps", "60", "--output", "out\(threads)", "--threads", "\(threads)", "--reflow", "1",
+            "--json",
+          ], in: directory)
+        #expect(result.status == 0, "\(result.errors)")
+        let found = try object(result.output)
+        #expect(found["parameters"] as? Int == 8706)
+        #expect(found["network"] as? String == "3-64-64-64-2")
+        let names = try #require(found["pictures"] as? [String])
+        #expect(
+          Set(names) == [
+            "data.png", "flow_matching.png", "field.png", "trajectories.png", "density.png",
+            "particles.png", "reflow.png",
+          ])
+        for name in names {
+          let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/out\(threads)/\(name)"))
+          let image = try PNGImage.decode([UInt8](data))
+          #expect(image.channels == 3 && image.width > 300 && Set(image.pixels).count > 20, "\(name)")
+          if let other = pictures[name] { #expect(data == other, "\(name)") }
+          pictures[name] = data
+        }
+        let (loss, summed) = (found["loss"] as? Double, found["summed_loss"] as? Double)
+        #expect(summed == loss.map { 2 * $0 })
+        let likelihood = try #require(found["likelihood"] as? [String: Any])
+        // log p of the data's own density: −log 2 − log(2πe·0.05²).
+        let exact = try #require(likelihood["exact"] as? Double)
+        #expect(abs(exact - 2.46) < 0.1)
+        #expect(try #require(likelihood["mean"] as? Double) < exact)
+        #expect((found["reflow"] as? [Any])?.count == 2)
+        if let reference {
+          for key in ["loss", "held_out_loss", "density_integral"] {
+            #expect(found[key] as? Double == reference[key] as? Double, "\(key)")
+          }
+          #expect(
+            likelihood["mean"] as? Double == (reference["likelihood"] as? [String: Any])?["mean"] as? Double)
+        }
+        reference = found
+      }
+    }
+  }
+
+  @Test func printsWhatItFound() throws {
+    try withTemporaryDirectory { directory in
+      let result = try Command.run(
+        ["toy", "checkerboard", "--steps", "30", "--fixed-draw", "--activation", "silu"], in: directory)
+      #expect(result.status == 0, "\(result.errors)")
+      for part in [
+        "checkerboard: 3-64-64-64-2 silu, 8706 parameters", "the same draw in every step",
+        "summed over components, as the 2-D tutorial prints it, twice that", "held-out log-likelihood",
+        "-2.0794 on the same points", "pictures in outputs/toy",
+      ] {
+        #expect(result.output.contains(part), "\(part) in: \(result.output)")
+      }
+      #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.png"))
+    }
+  }
+
+  @Test func objectiveLikelihood() throws {
+    try withTemporaryDirectory { directory in
+      let result = try Command.run(
+        ["toy", "moons", "--steps", "12", "--objective", "likelihood", "--json"], in: directory)
+      #expect(result.status == 0, "\(result.errors)")
+      let found = try object(result.output)
+      #expect(found["objective"] as? String == "likelihood")
+      #expect(found["summed_loss"] == nil && found["exact_loss"] == nil)
+    }
+  }
+
+  @Test func badInput() throws {
+    try withTemporaryDirectory { directory in
+      for (arguments, status, part) in [
+        (["toy", "mnist"], 64, "mnist"), (["toy", "--steps", "0"], 64, "--steps"),
+        (["toy", "--batch-size", "0"], 64, "--batch-size"),
+        (["toy", "--learning-rate", "0"], 64, "--learning-rate"),
+        (["toy", "--activation", "gelu"], 64, "gelu"), (["toy", "--reflow", "0"], 64, "--reflow"),
+        (["toy", "--objective", "likelihood", "--fixed-draw"], 64, "--fixed-draw"),
+        (["toy", "--objective", "likelihood", "--reflow", "1"], 64, "--reflow"),
+        (["toy", "--output", "/proc/nowhere", "--steps", "1"], 73, "/proc/nowhere"),
+      ] as [([String], Int32, String)] {
+        let result = try Command.run(arguments, in: directory)
+        #expect(result.status == status, "\(arguments): \(result.status), \(result.errors)")
+        #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+      }
+    }
+  }
+}

@@ -1,0 +1,227 @@
+import Kernels
+import Network
+import Testing
+
+/// A multilayer perceptron in Double, as plain as can be.
+private struct Reference {
+  let configuration: MLP.Configuration
+  /// In the parameters' order: weight [out, in], bias [out], …
+  var values: [[Double]]
+
+  private func activate(_ x: Double) -> Double {
+    switch configuration.activation {
+    case .elu: x > 0 ? x : exponential(x) - 1
+    case .silu: x / (1 + exponential(-x))
+    case .tanh: 1 - 2 / (1 + exponential(2 * x))
+    case .relu: max(x, 0)
+    }
+  }
+
+  /// By its series after halving: no library needed.
+  private func exponential(_ x: Double) -> Double {
+    let r = x / 64
+    var (term, sum) = (1.0, 1.0)
+    for n in 1...20 {
+      term *= r / Double(n)
+      sum += term
+    }
+    for _ in 0..<6 { sum *= sum }
+    return sum
+  }
+
+  func velocity(_ x: [Double], time: Double) -> [Double] {
+    var h = x + [time]
+    let layers = values.count / 2
+    for layer in 0..<layers {
+      let (weight, bias) = (values[2 * layer], values[2 * layer + 1])
+      let z = bias.indices.map { o in
+        h.indices.reduce(bias[o]) { $0 + weight[o * h.count + $1] * h[$1] }
+      }
+      h = layer == layers - 1 ? z : z.map(activate)
+    }
+    return h
+  }
+
+  func divergence(_ x: [Double], time: Double) -> Double {
+    let step = 1e-5
+    return x.indices.reduce(0) { sum, i in
+      var (low, high) = (x, x)
+      low[i] -= step
+      high[i] += step
+      return sum + (velocity(high, time: time)[i] - velocity(low, time: time)[i]) / (2 * step)
+    }
+  }
+}
+
+@Suite struct MLPTests {
+  /// A network with everything that a pass needs, its memory full of NaN.
+  private struct Case {
+    let network: MLP
+    let parameters: Arena
+    let workspace: Workspace
+    let backwardWeights: Arena
+    let gradient: Arena
+    var reference: Reference
+    let states: [Double]
+    let times: [Double]
+    let count: Int
+    var dimension: Int { network.dimension }
+
+    init(_ activation: ActivationFunction, dimension: Int, widths: [Int], count: Int, tangents: Bool) {
+      let configuration = MLP.Configuration(
+        dimension: dimension, hiddenWidths: widths, activation: activation)
+      network = MLP(configuration, carriesTangents: tangents)
+      self.count = count
+      parameters = Arena(count: network.plan.parameters.count)
+      network.initialize(parameters, seed: 3)
+      workspace = Workspace(network.plan, forTraining: true)
+      workspace.fillWithNaN()
+      backwardWeights = Arena(count: network.plan.backwardWeights.count)
+      network.plan.prepare(
+        parameters, forward: Arena(count: 0), backward: backwardWeights, pool: WorkerPool(threadCount: 1))
+      gradient = Arena(count: parameters.count)
+      let values = parameters
+      reference = Reference(
+        configuration: configuration,
+        values: network.parameters.map { $0.exported(from: values).map { Double($0) } })
+      let numbers = Arena(count: count * (dimension + 1))
+      Philox(seed: 8, purpose: .synthetic).fillNormals(numbers.mutable(numbers.all))
+      let all = numbers[numbers.all]
+      states = (0..<count * dimension).map { Double(all[$0]) }
+      times = (0..<count).map { abs(Double(all[count * dimension + $0])) / 4 }
+      for row in 0..<count {
+        var input = workspace.activations.mutable(network.input[row])
+        for i in input.indices { input[i] = Float(states[row * dimension + i]) }
+        fill(
+          workspace.activations.mutable(network.timesteps.part(row, length: 1)), with: Float(times[row]))
+      }
+    }
+
+    var forward: ForwardPass {
+      ForwardPass(
+        count: count, parameters: parameters, prepared: Arena(count: 0), workspace: workspace)
+    }
+    var backward: BackwardPass {
+      BackwardPass(forward: forward, prepared: backwardWeights, parameterGradients: gradient)
+    }
+
+    func state(_ row: Int) -> [Double] { Array(states[row * dimension..<(row + 1) * dimension]) }
+
+    /// ‖ours − theirs‖ / ‖theirs‖ of the parameters' gradient, whose reference is a function of the parameters.
+    func parameterGradientError(of f: (Reference) -> Double) -> Double {
+      var (difference, size) = (0.0, 0.0)
+      for (index, parameter) in network.parameters.enumerated() {
+        let ours = parameter.exported(from: gradient)
+        for i in ours.indices {
+          let step = 1e-4
+          var (low, high) = (reference, reference)
+          low.values[index][i] -= step
+          high.values[index][i] += step
+          let theirs = (f(high) - f(low)) / (2 * step)
+          difference += (Double(ours[i]) - theirs) * (Double(ours[i]) - theirs)
+          size += theirs * theirs
+        }
+      }
+      return (difference / size).squareRoot()
+    }
+
+    func inputGradientError(of f: (_ row: Int, _ state: [Double]) -> Double) -> Double {
+      var (difference, size) = (0.0, 0.0)
+      for row in 0..<count {
+        let ours = workspace.gradients[network.input.gradient(row)]
+        for i in 0..<dimension {
+          let step = 1e-4
+          var (low, high) = (state(row), state(row))
+          low[i] -= step
+          high[i] += step
+          let theirs = (f(row, high) - f(row, low)) / (2 * step)
+          difference += (Double(ours[i]) - theirs) * (Double(ours[i]) - theirs)
+          size += theirs * theirs
+        }
+      }
+      return (difference / size).squareRoot()
+    }
+  }
+
+  /// What a component of a result counts for in the scalar whose gradient is taken.
+  private func weight(_ row: Int, _ i: Int) -> Double { 0.3 + 0.2 * Double(row % 3) - 0.5 * Double(i) }
+
+  // Reached: 3e-7 forward, 2e-6 backward (away from relu's kinks, at which differences of 1e-4 rarely look).
+  @Test(arguments: ActivationFunction.allCases, [[64, 64, 64], [5, 9], [17, 33, 3], []])
+  func outputAndGradients(_ activation: ActivationFunction, widths: [Int]) {
+    guard widths.count < 3 || widths[0] < 64 || activation == .elu else { return }
+    let test = Case(activation, dimension: 2, widths: widths, count: 7, tangents: false)
+    test.network.forward(test.forward)
+    for row in 0..<test.count {
+      let exact = test.reference.velocity(test.state(row), time: test.times[row])
+      let output = test.workspace.activations[test.network.output[row]]
+      for i in 0..<2 { #expect(abs(Double(output[i]) - exact[i]) < 1e-6) }
+      var gradient = test.workspace.gradients.mutable(test.network.output.gradient(row))
+      for i in 0..<2 { gradient[i] = Float(weight(row, i)) }
+    }
+    test.network.backward(toInput: true, test.backward)
+    func scalar(_ reference: Reference, _ row: Int, _ state: [Double]) -> Double {
+      let v = reference.velocity(state, time: test.times[row])
+      return v.indices.reduce(0) { $0 + weight(row, $1) * v[$1] }
+    }
+    let parameterError = test.parameterGradientError { reference in
+      (0..<test.count).reduce(0) { $0 + scalar(reference, $1, test.state($1)) }
+    }
+    #expect(parameterError < 1e-3, "parameters: \(parameterError)")
+    let inputError = test.inputGradientError { scalar(test.reference, $0, $1) }
+    #expect(inputError < 1e-3, "input: \(inputError)")
+  }
+
+  /// The divergence, and the gradients of a scalar of values and divergences.
+  @Test(arguments: [ActivationFunction.elu, .silu, .tanh], [[5, 9], [17, 33, 3]], [2, 3])
+  func divergenceAndItsGradients(_ activation: ActivationFunction, widths: [Int], dimension: Int) {
+    let test = Case(activation, dimension: dimension, widths: widths, count: 5, tangents: true)
+    let divergences = Arena(count: test.count)
+    fill(divergences.mutable(divergences.all), with: .nan)
+    test.network.forwardWithDivergence(test.forward, divergences: divergences.mutable(divergences.all))
+    let divergenceWeights = Arena(count: test.count)
+    for row in 0..<test.count {
+      let exact = test.reference.divergence(test.state(row), time: test.times[row])
+      #expect(abs(Double(divergences[divergences.all][row]) - exact) < 1e-6)
+      let velocity = test.reference.velocity(test.state(row), time: test.times[row])
+      let output = test.workspace.activations[test.network.output[row]]
+      var gradient = test.workspace.gradients.mutable(test.network.output.gradient(row))
+      for i in 0..<dimension {
+        #expect(abs(Double(output[i]) - velocity[i]) < 1e-6)
+        gradient[i] = Float(weight(row, i))
+      }
+      fill(
+        divergenceWeights.mutable(divergenceWeights.all.part(row, length: 1)),
+        with: Float(weight(row, 4)))
+    }
+    test.network.backwardWithDivergence(divergenceWeights[divergenceWeights.all], test.backward)
+    func scalar(_ reference: Reference, _ row: Int, _ state: [Double]) -> Double {
+      let v = reference.velocity(state, time: test.times[row])
+      return v.indices.reduce(0) { $0 + weight(row, $1) * v[$1] }
+        + weight(row, 4) * reference.divergence(state, time: test.times[row])
+    }
+    let parameterError = test.parameterGradientError { reference in
+      (0..<test.count).reduce(0) { $0 + scalar(reference, $1, test.state($1)) }
+    }
+    // ELU's σ″ jumps at 0: a difference across it is off. Smooth ones reach 1e-6.
+    #expect(parameterError < 1e-3, "parameters: \(parameterError)")
+    let inputError = test.inputGradientError { scalar(test.reference, $0, $1) }
+    #expect(inputError < 1e-3, "input: \(inputError)")
+  }
+
+  /// PyTorch's: uniform within 1/√(inputs), weights and biases.
+  @Test func startsAsPyTorchDoes() {
+    let network = MLP(MLP.Configuration())
+    #expect(network.parameterCount == 3 * 64 + 64 + 2 * (64 * 64 + 64) + 64 * 2 + 2)
+    let parameters = Arena(count: network.plan.parameters.count)
+    network.initialize(parameters, seed: 0)
+    for (index, inputs) in [3, 64, 64, 64].enumerated() {
+      let bound = 1 / Float(inputs).squareRoot()
+      for parameter in network.parameters[2 * index...2 * index + 1] {
+        let values = parameter.exported(from: parameters)
+        #expect(values.allSatisfy { abs($0) <= bound })
+        #expect(values.contains { abs($0) > 0.5 * bound } && values.contains { $0 < 0 })
+      }
+    }
+  }
+}
