@@ -3,8 +3,9 @@ import Files
 /// Chunks beside the image data, which libpng's simplified API can't write (PNG specification, third edition,
 /// section 5.3: length, type, data, CRC-32 of type and data).
 enum PNGChunks {
-  /// Signature (8 bytes) and IHDR (4 + 4 + 13 + 4 bytes): what every PNG file begins with.
-  private static let headerSize = 33
+  private static let signatureSize = 8
+  /// Signature and IHDR (4 + 4 + 13 + 4 bytes): what every PNG file begins with.
+  private static let headerSize = signatureSize + 25
 
   /// A copy of the file `png` with one text chunk for each pair, right after IHDR.
   ///
@@ -28,8 +29,29 @@ enum PNGChunks {
     return chunk("tEXt", Array(key.utf8) + [0] + latin1)
   }
 
-  private static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
+  /// One chunk, complete.
+  static func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
     let body = Array(type.utf8) + data
     return UInt32(data.count).bigEndianBytes + body + crc32(body.span.bytes).bigEndianBytes
+  }
+  /// Where a chunk lies in its file: all of it, and its data alone.
+  struct Place {
+    let type: String
+    let range: Range<Int>
+    let data: Range<Int>
+  }
+
+  /// The chunks of a file that libpng has just written.
+  static func chunks(of png: [UInt8]) -> [Place] {
+    var places: [Place] = []
+    var offset = signatureSize
+    while offset < png.count {
+      let length = Int(png[offset..<offset + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+      let type = String(decoding: png[offset + 4..<offset + 8], as: UTF8.self)
+      let data = offset + 8..<offset + 8 + length
+      places.append(Place(type: type, range: offset..<data.upperBound + 4, data: data))
+      offset = data.upperBound + 4
+    }
+    return places
   }
 }

@@ -50,9 +50,7 @@ public struct PNGImage: Equatable, Sendable {
     do {
       bytes = try encoded(text: text)
     } catch {
-      throw FileError(
-        .cannotCreate, path, "can't hold an image of \(width)×\(height) (\(error.reason))",
-        remedy: "make the picture smaller: fewer images, or another number of columns")
+      throw error.fileError(path, width: width, height: height)
     }
     try writeDurably(path, bytes)
   }
@@ -100,4 +98,11 @@ public struct PNGImage: Equatable, Sendable {
 public struct PNGError: Error, Equatable, Sendable, CustomStringConvertible {
   public let reason: String
   public var description: String { "unusable PNG image: \(reason)" }
+
+  /// The same of a file that was to hold an image.
+  func fileError(_ path: String, width: Int, height: Int) -> FileError {
+    FileError(
+      .cannotCreate, path, "can't hold an image of \(width)×\(height) (\(reason))",
+      remedy: "make the picture smaller: fewer images, or another number of columns")
+  }
 }

@@ -13,22 +13,10 @@ import Testing
     }
   }
 
-  /// Walks the chunks by the specification, with a bitwise CRC.
   @Test func textStandsBeforeTheImageDataInASoundStructure() throws {
     let image = PNGImage(width: 9, height: 4, channels: 1, pixels: noise(36))
     let png = try image.encoded(text: [("seed", "42"), ("Author", "Günther"), ("model", "流れ")])
-    #expect(png.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]))
-    var chunks: [(type: String, data: [UInt8])] = []
-    var offset = 8
-    while offset < png.count {
-      let length = Int(bigEndian(png[offset..<offset + 4]))
-      let body = Array(png[offset + 4..<offset + 8 + length])
-      #expect(bigEndian(png[offset + 8 + length..<offset + 12 + length]) == bitwiseCRC(body))
-      chunks.append((String(decoding: body[..<4], as: UTF8.self), Array(body[4...])))
-      offset += 12 + length
-    }
-    #expect(offset == png.count)
-    #expect(chunks.first?.type == "IHDR" && chunks.last?.type == "IEND")
+    let chunks = pngChunks(png)
     #expect(
       chunks.map(\.type).filter { !["gAMA", "sRGB"].contains($0) } == [
         "IHDR", "tEXt", "tEXt", "iTXt", "IDAT", "IEND",
@@ -65,17 +53,6 @@ import Testing
     var damaged = png
     damaged[png.count / 2] ^= 1
     #expect(throws: PNGError.self) { try PNGImage.decode(damaged) }
-  }
-
-  private func bigEndian(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
-
-  private func bitwiseCRC(_ bytes: [UInt8]) -> UInt32 {
-    var crc = UInt32.max
-    for byte in bytes {
-      crc ^= UInt32(byte)
-      for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
-    }
-    return ~crc
   }
 }
 
