@@ -1,0 +1,81 @@
+import ArgumentParser
+import Files
+import Foundation
+import Imagery
+import Network
+
+extension ImageDataset.Split: ExpressibleByArgument {}
+
+/// Real pictures to be taken through a model.
+struct SourceImages {
+  /// [count, height, width, channels], 0...255.
+  let pixels: [UInt8]
+  /// [count], where they have any.
+  let labels: [Int]?
+  /// Where they are from.
+  let text: String
+
+  /// [count, height, width, channels], −1...1.
+  var values: [Float] { pixels.map(Pixels.normalized) }
+
+  /// The images `numbers` of a split.
+  ///
+  /// - Throws: `ConfigurationError` for a number beyond the split, or images of another size than the
+  ///   model's.
+  init(
+    dataset name: String, split: ImageDataset.Split, numbers: [Int], for configuration: UNetConfiguration
+  ) throws {
+    let data = try ImageDataset.load(name, split: split)
+    if let number = numbers.first(where: { !(0..<data.count).contains($0) }) {
+      throw ConfigurationError(
+        "image \(number): the \(split.rawValue) split of '\(name)' has the images 0 to \(data.count - 1)")
+    }
+    try Self.check(name, data.height, data.width, data.channels, configuration)
+    let size = data.imageSize
+    pixels = numbers.flatMap { data.pixels[$0 * size..<($0 + 1) * size] }
+    labels = data.labels.map { labels in numbers.map { Int(labels[$0]) } }
+    text = "\(name), \(split.rawValue) split"
+  }
+
+  /// One PNG file.
+  init(png path: String, for configuration: UNetConfiguration) throws {
+    let image: PNGImage
+    do {
+      image = try PNGImage.decode(try readFile(path))
+    } catch let error as PNGError {
+      throw FileError(
+        .malformed, path, "is an \(error)",
+        remedy: "name a PNG picture, or a data set: a directory with IDX files, or one of "
+          + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
+    }
+    try Self.check(path, image.height, image.width, image.channels, configuration)
+    pixels = image.pixels
+    labels = nil
+    text = path
+  }
+
+  /// The classes under which a model sees them: its user's choice, or else their own.
+  func classes(_ option: LabelOption, for configuration: UNetConfiguration) throws -> [Int]? {
+    let count = pixels.count / configuration.dimension
+    guard let classCount = configuration.classCount, option.label == nil, let labels else {
+      return try option.labels(count: count, for: configuration)
+    }
+    if let label = labels.first(where: { $0 >= classCount }) {
+      throw ConfigurationError(
+        "an image of \(text) has label \(label), but the model's classes are 0 to \(classCount - 1); pass --label"
+      )
+    }
+    return labels
+  }
+
+  private static func check(
+    _ name: String, _ height: Int, _ width: Int, _ channels: Int, _ configuration: UNetConfiguration
+  ) throws(ConfigurationError) {
+    let expected = (configuration.sampleHeight, configuration.sampleWidth, configuration.inputChannels)
+    guard (height, width, channels) == expected else {
+      throw ConfigurationError(
+        "'\(name)' has images of \(height)×\(width)×\(channels), but the model was trained on "
+          + "\(expected.0)×\(expected.1)×\(expected.2); name images of that size")
+    }
+  }
+}
