@@ -69,6 +69,14 @@ package struct DurableFile: ~Copyable {
     try syncDirectory(directory, of: path)
   }
 
+  /// Deletes what killed processes left half written in a directory. The caller sees to it that no one writes there.
+  package static func removeLeftovers(in directory: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
+      unlink((directory as NSString).appendingPathComponent(name))
+    }
+  }
+
   private func failure(_ problem: String) -> FileError { writingFailure(path, problem) }
 }
 

@@ -14,7 +14,7 @@ public final class Sampler {
   private let prepared: Arena
 
   /// Images that are under way together where they don't depend on each other.
-  private static let chunkSize = 64
+  static let chunkSize = 64
 
   public convenience init(model: Model, threads: Int) {
     self.init(model: model, pool: WorkerPool(threadCount: threads))
@@ -186,7 +186,7 @@ public final class Sampler {
     return velocities
   }
 
-  private func field(capacity: Int, labels: [Int]?) -> NetworkField {
+  func field(capacity: Int, labels: [Int]?) -> NetworkField {
     precondition(
       (labels != nil) == (model.unet.configuration.classCount != nil), "labels go with a conditional model")
     return NetworkField(

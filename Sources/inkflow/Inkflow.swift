@@ -22,7 +22,7 @@ struct Inkflow: ParsableCommand {
     subcommands: [
       TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
       ImportImagesCommand.self, ToyCommand.self, InvertCommand.self, InterpolateCommand.self,
-      BenchCommand.self,
+      ReflowCommand.self, BenchCommand.self,
     ])
 }
 

@@ -106,7 +106,7 @@ struct ToyCommand: ParsableCommand {
     var (names, integral) = try pictures.write()
     let losses = try session.heldOutLosses(of: flow)
     let likelihood = try session.likelihood(of: flow)
-    var rounds: [ReflowRound]?
+    var rounds: [ToyReflowRound]?
     if let reflow {
       let flows = try session.reflow(flow, rounds: reflow)
       try pictures.write(pictures.reflow(flows), "reflow.png")

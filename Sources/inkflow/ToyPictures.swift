@@ -133,7 +133,7 @@ struct ToyPictures {
   }
 
   /// Paths above, samples by one Euler step below, a column for each round.
-  func reflow(_ flows: [(flow: PointFlow, found: ReflowRound)]) throws -> Plot {
+  func reflow(_ flows: [(flow: PointFlow, found: ToyReflowRound)]) throws -> Plot {
     let range = range(Self.noiseExtent)
     func name(_ round: Int) -> String { round == 0 ? "flow matching" : "reflow \(round)" }
     var plot = Plot(

@@ -25,7 +25,7 @@ struct ToySummary: Encodable {
   let output: String
   let pictures: [String]
   /// Round 0 is the flow before reflow.
-  let reflow: [ReflowRound]?
+  let reflow: [ToyReflowRound]?
 
   var text: String {
     func fixed(_ value: Double) -> String { Terminal.fixed(value, 4) }
@@ -84,7 +84,7 @@ struct HeldOutLikelihood: Encodable {
 }
 
 /// The flow after some rounds of reflow.
-struct ReflowRound: Encodable {
+struct ToyReflowRound: Encodable {
   let round: Int
   /// S = ∫ E‖(z₁ − z₀) − v(z_t, t)‖² dt.
   let straightness: Double

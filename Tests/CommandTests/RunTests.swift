@@ -134,7 +134,8 @@ import Testing
   }
 
   @Test(arguments: [
-    [], ["train"], ["sample"], ["inspect"], ["synthesize"], ["bench"], ["invert"], ["interpolate"],
+    [], ["train"], ["sample"], ["inspect"], ["synthesize"], ["import-images"], ["toy"], ["invert"],
+    ["interpolate"], ["reflow"], ["bench"],
   ])
   func helpGoesToStandardOutput(_ command: [String]) throws {
     try withTemporaryDirectory { directory in
