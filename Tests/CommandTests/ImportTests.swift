@@ -9,7 +9,9 @@ import Testing
       try FileManager.default.createDirectory(
         atPath: "\(directory)/pictures/\(name)", withIntermediateDirectories: true)
       for number in 0..<20 {
-        let pixels = (0..<48 * 40).flatMap { [UInt8(red), UInt8($0 % 48 * 5), UInt8(number * 10)] }
+        let pixels: [UInt8] = (0..<48 * 40).flatMap { pixel -> [UInt8] in
+          [UInt8(red), UInt8(pixel % 48 * 5), UInt8(number * 10)]
+        }
         try PNGImage(width: 48, height: 40, channels: 3, pixels: pixels)
           .write(to: "\(directory)/pictures/\(name)/\(number).png")
       }

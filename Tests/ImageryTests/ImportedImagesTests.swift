@@ -6,7 +6,7 @@ import Testing
 @Suite struct ImportedImagesTests {
   /// A one-colour picture that tells its class and number.
   private static func picture(_ red: Int, _ green: Int) throws -> [UInt8] {
-    let pixels = (0..<12 * 10).flatMap { _ in [UInt8(red), UInt8(green), 200] }
+    let pixels: [UInt8] = (0..<12 * 10).flatMap { _ -> [UInt8] in [UInt8(red), UInt8(green), 200] }
     return try PNGImage(width: 12, height: 10, channels: 3, pixels: pixels).encoded()
   }
 

@@ -11,8 +11,9 @@ import Testing
     func entry(_ tag: Int, _ type: Int, _ value: [UInt8]) -> [UInt8] {
       bytes(tag, 2) + bytes(type, 2) + bytes(1, 4) + value
     }
-    return Array((bigEndian ? "MM" : "II").utf8) + bytes(42, 2) + bytes(10, 4) + [0, 0] + bytes(3, 2)
-      + entry(0x0100, 4, bytes(640, 4)) + entry(0x0112, Int(type), bytes(Int(value), 2) + [0, 0])
+    let header: [UInt8] = Array((bigEndian ? "MM" : "II").utf8) + bytes(42, 2) + bytes(10, 4) + [0, 0]
+    let orientation = entry(0x0112, Int(type), bytes(Int(value), 2) + [0, 0])
+    return header + bytes(3, 2) + entry(0x0100, 4, bytes(640, 4)) + orientation
       + entry(0x011A, 5, bytes(0, 4)) + bytes(0, 4)
   }
 
@@ -31,9 +32,10 @@ import Testing
     // Behind other segments, another APP1 and fill bytes among them.
     let others = Self.segment(0xE0, [1, 2, 3]) + Self.segment(0xE1, Array("http:".utf8)) + [0xFF, 0xFF]
     #expect(Orientation(jpeg: Self.jpeg(others + Self.exif(tiff))) == orientation)
-    let chunk = [0, 0, 0, UInt8(tiff.count)] + Array("eXIf".utf8) + tiff + [0, 0, 0, 0]
+    var chunk: [UInt8] = [0, 0, 0, UInt8(tiff.count)] + Array("eXIf".utf8)
+    chunk += tiff + [0, 0, 0, 0]
     let header: [UInt8] = [0, 0, 0, 1] + Array("IHDR".utf8) + [9, 0, 0, 0, 0]
-    #expect(Orientation(png: Array(repeating: 0, count: 8) + header + chunk) == orientation)
+    #expect(Orientation(png: [UInt8](repeating: 0, count: 8) + header + chunk) == orientation)
   }
 
   @Test func whatIsNotAnOrientationIsUpright() {
@@ -43,7 +45,7 @@ import Testing
     let long = Self.tiff(6, bigEndian: false, type: 4)
     #expect(Orientation(jpeg: Self.jpeg(Self.exif(long))) == .upright)
     // After the image data has begun, nothing is looked for.
-    let late = [0xFF, 0xD8, 0xFF, 0xDA, 0, 2] + Self.exif(Self.tiff(6, bigEndian: true))
+    let late: [UInt8] = [0xFF, 0xD8, 0xFF, 0xDA, 0, 2] + Self.exif(Self.tiff(6, bigEndian: true))
     #expect(Orientation(jpeg: late) == .upright)
     #expect(Orientation(jpeg: []) == .upright && Orientation(png: []) == .upright)
   }

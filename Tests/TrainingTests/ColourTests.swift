@@ -10,7 +10,7 @@ import Training
   /// Squares of one random colour.
   private func data(_ side: Int, count: Int, _ split: ImageDataset.Split) -> ImageDataset {
     let random = Philox(seed: 3, purpose: .synthetic, step: split == .train ? 0 : 1)
-    let pixels = (0..<count).flatMap { image in
+    let pixels: [UInt8] = (0..<count).flatMap { image -> [UInt8] in
       let words = random[UInt32(image)]
       let colour = (0..<3).map { UInt8(words[$0] >> 24) }
       return (0..<side * side).flatMap { _ in colour }
