@@ -106,8 +106,9 @@ import Testing
     let image = PNGImage(
       width: 28, height: 28, channels: 1, pixels: Array(data.pixels[2 * 784..<3 * 784]))
     try image.write(to: directory + "/image.png")
-    let one = try report(["invert", "run", "image.png", "--threads", "1"], in: directory)
-    #expect((one["residuals"] as? [Double])?.first == (inverted["residuals"] as? [Double])?.first)
+    let one = try report(
+      ["invert", "run", "image.png", "--rtol", "1e-2", "--atol", "1e-2", "--threads", "1"], in: directory)
+    #expect((one["residuals"] as? [Double])?.first == (loose["residuals"] as? [Double])?.first)
     // More than fit side by side, in rows of three kinds.
     _ = try report(
       ["invert", "run", "data", "--count", "18", "--rtol", "0.1", "--atol", "0.1", "--output", "many.png"],
