@@ -1,14 +1,17 @@
 import Flow
+import Foundation
 
 /// Images, the noise that the flow carries onto them, and what becomes of that noise.
 public struct Inversion: Sendable {
   /// x₀, and what the solver did from t = 1 to 0.
-  public let noise: Sampler.Samples
+  public fileprivate(set) var noise: Sampler.Samples
   /// x₁ again, and what the solver did from t = 0 to 1.
-  public let reconstruction: Sampler.Samples
+  public fileprivate(set) var reconstruction: Sampler.Samples
   /// [count] Root mean square of reconstruction − image of each. It measures the solver alone: the flow of
   /// any model can be followed back.
-  public let residuals: [Double]
+  public fileprivate(set) var residuals: [Double]
+  /// [count] How often the tolerance was divided by ten, so that the image came back.
+  public fileprivate(set) var tightenings: [Int]
 
   /// The root mean square over all images.
   public var residual: Double { rootMeanSquare(residuals) }
@@ -19,27 +22,68 @@ public struct Inversion: Sendable {
 }
 
 extension Sampler {
-  /// Takes images back to their noise, and forth again.
+  /// The most often that `invert` divides the tolerance by ten: beyond, the network's single precision shows.
+  public static let maximumTightening = 3
+
+  /// Takes images back to their noise, and forth again, by `Solver.adaptive` with `.sample` control.
+  ///
+  /// A tolerance bounds the error of each step. Those of all steps there and back add up, to a hundred
+  /// tolerances and more through a trained network, whose velocity wavers with time faster than the steps of a
+  /// loose tolerance see. So an image whose residual exceeds ten times the larger tolerance is taken again with
+  /// a tenth of both, `maximumTightening` times at most.
   ///
   /// - Parameters:
   ///   - images: [count, height, width, channels].
-  ///   - solver: for both ways.
   ///   - labels: the class of each, if the model is conditional.
-  ///   - progress: is told how many are done, each counted once for either way.
+  ///   - progress: is told how many of how many solves are done of those with the same tolerance.
   /// - Throws: `SolverError`.
   public func invert(
-    _ images: [Float], solver: Solver, labels: [Int]? = nil, progress: (Int) -> Void = { _ in }
+    _ images: [Float], rtol: Double, atol: Double, labels: [Int]? = nil,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> Inversion {
-    let noise = try transport(images, from: 1, to: 0, solver: solver, labels: labels, progress: progress)
-    let count = noise.evaluations.count
-    let back = try transport(
-      noise.values, from: 0, to: 1, solver: solver, labels: labels, progress: { progress(count + $0) })
-    let dimension = images.count / max(count, 1)
-    let residuals = (0..<count).map { image in
-      rootMeanSquare(
-        (image * dimension..<(image + 1) * dimension).map { Double(back.values[$0]) - Double(images[$0]) })
+    let dimension = model.unet.configuration.dimension
+    precondition(images.count.isMultiple(of: dimension) && !images.isEmpty, "not a whole number of images")
+    let count = images.count / dimension
+    func elements(_ index: Int) -> Range<Int> { index * dimension..<(index + 1) * dimension }
+    let none = Samples(
+      values: images, evaluations: Array(repeating: 0, count: count),
+      accepted: Array(repeating: 0, count: count), rejected: Array(repeating: 0, count: count))
+    var inversion = Inversion(
+      noise: none, reconstruction: none, residuals: Array(repeating: 0, count: count),
+      tightenings: Array(repeating: 0, count: count))
+    var pending = Array(0..<count)
+    for tightening in 0...Self.maximumTightening where !pending.isEmpty {
+      let factor = pow(0.1, Double(tightening))
+      let solver = Solver.adaptive(rtol: rtol * factor, atol: atol * factor)
+      let total = 2 * pending.count
+      let theirLabels = labels.map { labels in pending.map { labels[$0] } }
+      let noise = try transport(
+        pending.flatMap { images[elements($0)] }, from: 1, to: 0, solver: solver, labels: theirLabels,
+        progress: { progress($0, total) })
+      let back = try transport(
+        noise.values, from: 0, to: 1, solver: solver, labels: theirLabels,
+        progress: { progress(total / 2 + $0, total) })
+      for (row, image) in pending.enumerated() {
+        inversion.noise.replace(image, by: row, of: noise, dimension: dimension)
+        inversion.reconstruction.replace(image, by: row, of: back, dimension: dimension)
+        inversion.residuals[image] = rootMeanSquare(
+          zip(back.values[elements(row)], images[elements(image)]).map { Double($0) - Double($1) })
+        inversion.tightenings[image] = tightening
+      }
+      pending.removeAll { inversion.residuals[$0] <= 10 * max(rtol, atol) }
     }
-    return Inversion(noise: noise, reconstruction: back, residuals: residuals)
+    return inversion
+  }
+}
+
+extension Sampler.Samples {
+  fileprivate mutating func replace(_ index: Int, by row: Int, of other: Self, dimension: Int) {
+    values.replaceSubrange(
+      index * dimension..<(index + 1) * dimension,
+      with: other.values[row * dimension..<(row + 1) * dimension])
+    evaluations[index] = other.evaluations[row]
+    accepted[index] = other.accepted[row]
+    rejected[index] = other.rejected[row]
   }
 }
 

@@ -9,10 +9,11 @@ struct InvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "invert", abstract: "Take images back to the noise that they come from, and forth again.",
     discussion: """
-      The flow's equation is solved from t = 1 to 0 and from there to 1 again. What the picture shows: the \
-      images, their noise (-3 to 3 as black to white) and the reconstructions. The residual is the root mean \
-      square of the difference between reconstruction and image, whose pixels go from -1 to 1: it measures \
-      the solver alone, not the model.
+      The flow's equation is solved from t = 1 to 0 and from there to 1 again. The picture shows the images,
+      their noise (-3 to 3 as black to white) and the reconstructions. The residual is the root mean square of
+      the difference between reconstruction and image, whose pixels go from -1 to 1: it measures the solver
+      alone, not the model. A tolerance bounds the error of one step, and errors add up: an image whose
+      residual exceeds ten times the tolerance is taken again with a tenth of it, three times if need be.
       """)
 
   @OptionGroup var model: ModelOptions
@@ -29,10 +30,10 @@ struct InvertCommand: ParsableCommand {
   @Option(help: "The data set's split: train or test. (default: test)")
   var split: ImageDataset.Split?
 
-  @Option(help: "Relative tolerance of rk45, both ways.")
+  @Option(help: "Relative tolerance of rk45 to begin with, both ways.")
   var rtol = 1e-5
 
-  @Option(help: "Absolute tolerance of rk45, both ways.")
+  @Option(help: "Absolute tolerance of rk45 to begin with, both ways.")
   var atol = 1e-5
 
   @OptionGroup var label: LabelOption
@@ -83,10 +84,9 @@ struct InvertCommand: ParsableCommand {
     let count = source.pixels.count / configuration.dimension
     let inversion = try solving(opened.path) {
       try sampler.invert(
-        source.values, solver: .adaptive(rtol: rtol, atol: atol), labels: labels
-      ) { done in
-        let text = done <= count ? "\(done)/\(count) images to noise" : "\(done - count)/\(count) images back"
-        if count > 64 { progress.show(text, fraction: Double(done) / Double(2 * count)) }
+        source.values, rtol: rtol, atol: atol, labels: labels
+      ) { done, total in
+        if count > 64 { progress.show("\(done)/\(total) solves", fraction: Double(done) / Double(total)) }
       }
     }
     progress.finish()
@@ -96,12 +96,13 @@ struct InvertCommand: ParsableCommand {
       text: [
         ("software", "inkflow"), ("checkpoint", opened.path), ("images", source.text),
         ("rows", "images, their noise (-3...3 is 0...255), reconstructions"), ("first", "\(first)"),
-        ("solver", "rk45, rtol \(rtol), atol \(atol)"), ("residual", "\(inversion.residual)"),
+        ("solver", "rk45, rtol \(rtol), atol \(atol)\(tightened(inversion))"),
+        ("residual", "\(inversion.residual)"),
       ])
     let summary = Summary(
       output: output, checkpoint: opened.path, weights: opened.model.notes["weights"], images: source.text,
       first: first, count: count, rtol: rtol, atol: atol, residual: inversion.residual,
-      residuals: inversion.residuals, noiseScale: inversion.noiseScale,
+      residuals: inversion.residuals, tightenings: inversion.tightenings, noiseScale: inversion.noiseScale,
       noiseEvaluations: inversion.noise.evaluations,
       reconstructionEvaluations: inversion.reconstruction.evaluations, solverSeconds: seconds)
     print(json ? try jsonText(summary) : describe(summary, inversion))
@@ -135,11 +136,19 @@ struct InvertCommand: ParsableCommand {
     RMS residual \(scientific(summary.residual)) (pixels from -1 to 1), \
     \(scientific(summary.residuals.max() ?? 0)) in the worst image
     RMS of the noise \(Terminal.fixed(summary.noiseScale, 3)); 1 is expected
-    rk45, rtol \(rtol), atol \(atol); to noise: \(inversion.noise.workText)
+    rk45, rtol \(rtol), atol \(atol)\(tightened(inversion))
+    to noise: \(inversion.noise.workText)
     and back: \(inversion.reconstruction.workText)
     \(Terminal.fixed(summary.solverSeconds, 2)) s in the solver
     picture in \(summary.output)
     """
+  }
+
+  private func tightened(_ inversion: Inversion) -> String {
+    (1...Sampler.maximumTightening).map { tightening in
+      let count = inversion.tightenings.count { $0 == tightening }
+      return count == 0 ? "" : "; 1e-\(tightening) times that for \(count), to come back to 10 tolerances"
+    }.joined()
   }
 
   private func scientific(_ value: Double) -> String { String(format: "%.2e", value) }
@@ -157,6 +166,8 @@ struct InvertCommand: ParsableCommand {
     /// Root mean squares, of all images and of each.
     let residual: Double
     let residuals: [Double]
+    /// How often each image's tolerance was divided by ten.
+    let tightenings: [Int]
     let noiseScale: Double
     let noiseEvaluations: [Int]
     let reconstructionEvaluations: [Int]

@@ -31,9 +31,12 @@ import Testing
   /// The cell of a sheet of 28×28 pictures, without its gaps.
   private func cell(_ sheet: PNGImage, row: Int, column: Int, scale: Int) -> [UInt8] {
     let pitch = 28 * scale + 2
-    return (0..<784).map { i in
-      sheet.pixels[(2 + row * pitch + i / 28 * scale) * sheet.width + 2 + column * pitch + i % 28 * scale]
+    let (top, left) = (2 + row * pitch, 2 + column * pitch)
+    var pixels: [UInt8] = []
+    for y in 0..<28 {
+      for x in 0..<28 { pixels.append(sheet.pixels[(top + y * scale) * sheet.width + left + x * scale]) }
     }
+    return pixels
   }
 
   @Test func journeys() throws {
@@ -103,8 +106,9 @@ import Testing
     let image = PNGImage(
       width: 28, height: 28, channels: 1, pixels: Array(data.pixels[2 * 784..<3 * 784]))
     try image.write(to: directory + "/image.png")
-    let one = try report(["invert", "run", "image.png", "--threads", "1"], in: directory)
-    #expect((one["residuals"] as? [Double])?.first == (inverted["residuals"] as? [Double])?.first)
+    let one = try report(
+      ["invert", "run", "image.png", "--rtol", "1e-2", "--atol", "1e-2", "--threads", "1"], in: directory)
+    #expect((one["residuals"] as? [Double])?.first == (loose["residuals"] as? [Double])?.first)
     // More than fit side by side, in rows of three kinds.
     _ = try report(
       ["invert", "run", "data", "--count", "18", "--rtol", "0.1", "--atol", "0.1", "--output", "many.png"],
@@ -155,7 +159,7 @@ import Testing
       try prepare(directory, steps: 1)
       try PNGImage(width: 9, height: 9, channels: 1, pixels: Array(repeating: 1, count: 81))
         .write(to: directory + "/small.png")
-      for (arguments, status, part) in [
+      let cases: [([String], Int32, String)] = [
         (["sample", "run", "--solver", "euler", "--trajectory", "a.png"], 64, "--trajectory"),
         (["sample", "run", "--solver", "rk4", "--animate", "a.png"], 64, "rk45"),
         (["sample", "run", "--count", "2000", "--animate", "a.png"], 64, "1000"),
@@ -183,9 +187,10 @@ import Testing
         (["interpolate", "run", "--dataset", "data", "--to", "20"], 78, "image 20"),
         (["interpolate", "run", "--solver", "euler", "--atol", "1"], 64, "--atol"),
         (["interpolate", "run", "--label", "1"], 78, "without classes"),
-      ] {
+      ]
+      for (arguments, status, part) in cases {
         let result = try Command.run(arguments, in: directory)
-        #expect(result.status == Int32(status), "\(arguments): \(result.status), \(result.errors)")
+        #expect(result.status == status, "\(arguments): \(result.status), \(result.errors)")
         #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
       }
       #expect(!FileManager.default.fileExists(atPath: directory + "/a.png"))

@@ -24,7 +24,7 @@ import Testing
 
   /// Known points of the unit circle.
   @Test func quarterTurn() {
-    for fraction in [0.1, 1 / 3, 0.5, 0.9] {
+    for fraction in [0.1, 0.3, 0.5, 0.9] {
       let point = between([1, 0], [0, 1], fraction)
       #expect(abs(Double(point[0]) - cos(fraction * .pi / 2)) < 1e-7)
       #expect(abs(Double(point[1]) - sin(fraction * .pi / 2)) < 1e-7)
@@ -61,9 +61,10 @@ import Testing
   @Test func parallelVectors() {
     let a = noise(5, seed: 1)
     for b in [a, a.map { 2 * $0 }, a.map { -$0 }, a.map { _ in 0 }, a.map { $0 * 1.000001 }] {
-      for fraction in [0, 0.25, 0.5, 1] {
+      for fraction in [0, 0.25, 0.5, 1.0] {
         for (x, (p, q)) in zip(between(a, b, fraction), zip(a, b)) {
-          #expect(abs(Double(x) - ((1 - fraction) * Double(p) + fraction * Double(q))) < 1e-6)
+          let expected = (1 - fraction) * Double(p) + fraction * Double(q)
+          #expect(abs(Double(x) - expected) < 1e-6)
         }
       }
     }

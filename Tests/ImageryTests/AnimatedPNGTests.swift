@@ -25,15 +25,18 @@ import Testing
       types.append(type)
     }
     #expect(types == ["IHDR", "tEXt", "acTL", "fcTL", "IDAT", "fcTL", "fdAT", "fcTL", "fdAT", "IEND"])
-    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndian(3) + bigEndian(0))
+    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndianBytes(3) + bigEndianBytes(0))
 
     let numbered = chunks.filter { ["fcTL", "fdAT"].contains($0.type) }
     #expect(numbered.map { bigEndian($0.data[..<4]) } == (0..<UInt32(numbered.count)).map { $0 })
     let controls = chunks.filter { $0.type == "fcTL" }.map(\.data)
-    for (control, milliseconds) in zip(controls, [50, 50, 1500] as [UInt32]) {
-      let box = [40, 30, 0, 0].flatMap { bigEndian($0) }
+    let times: [UInt32] = [50, 50, 1500]
+    for (control, milliseconds) in zip(controls, times) {
+      let box: [UInt32] = [40, 30, 0, 0]
       // Delay as a fraction of two 16-bit numbers; dispose: none; blend: replace.
-      #expect(Array(control[4...]) == box + bigEndian(milliseconds)[2...] + bigEndian(1000)[2...] + [0, 0])
+      var expected = box.flatMap { bigEndianBytes($0) }
+      expected += bigEndianBytes(milliseconds << 16 | 1000) + [0, 0]
+      #expect(Array(control[4...]) == expected)
     }
   }
 
@@ -45,13 +48,13 @@ import Testing
     #expect(try PNGImage.decode(bytes) == frames[0])
     let chunks = pngChunks(bytes)
     #expect(chunks.filter { $0.type == "IDAT" }.count > 1)
-    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndian(3) + bigEndian(1))
+    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndianBytes(3) + bigEndianBytes(1))
     let starts = chunks.indices.filter { chunks[$0].type == "fcTL" }
     for index in 1..<3 {
       let data = chunks[starts[index]...].dropFirst().prefix { $0.type == "fdAT" }
-      let png =
-        bytes[..<8] + pngChunk("IHDR", chunks[0].data)
-        + data.flatMap { pngChunk("IDAT", Array($0.data[4...])) } + pngChunk("IEND", [])
+      var png = bytes[..<8] + pngChunk("IHDR", chunks[0].data)
+      for chunk in data { png += pngChunk("IDAT", Array(chunk.data[4...])) }
+      png += pngChunk("IEND", [])
       #expect(try PNGImage.decode(Array(png)) == frames[index])
     }
   }

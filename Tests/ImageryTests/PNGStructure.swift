@@ -21,12 +21,12 @@ func pngChunks(_ png: [UInt8]) -> [(type: String, data: [UInt8])] {
 /// A chunk, complete.
 func pngChunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
   let body = Array(type.utf8) + data
-  return bigEndian(UInt32(data.count)) + body + bigEndian(bitwiseCRC(body))
+  return bigEndianBytes(UInt32(data.count)) + body + bigEndianBytes(bitwiseCRC(body))
 }
 
 func bigEndian(_ bytes: some Sequence<UInt8>) -> UInt32 { bytes.reduce(0) { $0 << 8 | UInt32($1) } }
 
-func bigEndian(_ value: UInt32) -> [UInt8] {
+func bigEndianBytes(_ value: UInt32) -> [UInt8] {
   [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> UInt32($0)) }
 }
 
