@@ -97,7 +97,7 @@ struct ToySession {
 
   /// The flow and what `rounds` of reflow make of it (Liu et al. 2022): pairs of noise and where the flow takes it, on
   /// which the same weights learn on, without pairing them anew.
-  func reflow(_ first: PointFlow, rounds: Int) throws -> [(flow: PointFlow, found: ReflowRound)] {
+  func reflow(_ first: PointFlow, rounds: Int) throws -> [(flow: PointFlow, found: ToyReflowRound)] {
     var flows = [(flow: first, found: try measure(first, round: 0))]
     let count = 32_768
     for round in 1...rounds {
@@ -114,12 +114,12 @@ struct ToySession {
     return flows
   }
 
-  private func measure(_ flow: PointFlow, round: Int) throws -> ReflowRound {
+  private func measure(_ flow: PointFlow, round: Int) throws -> ToyReflowRound {
     let noise = flow.noise(0..<4096, seed: command.seed)
     let full = try flow.transport(noise, .adaptive(rtol: 1e-5, atol: 1e-5))
     let oneStep = try flow.transport(noise, .fixed(.euler, steps: 1))
     let squares = zip(full, oneStep).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-    return ReflowRound(
+    return ToyReflowRound(
       round: round, straightness: try flow.straightness(of: noise),
       oneStepError: (squares / Double(noise.count / network.dimension)).squareRoot(),
       likelihood: try likelihood(of: flow))
@@ -142,7 +142,7 @@ struct ToySession {
   /// The held-out log-likelihood, solved twice: a coarse solve lies.
   func likelihood(
     of flow: PointFlow, points count: Int = 2000, tolerance: Double = 1e-5
-  ) throws -> HeldOutLikelihood {
+  ) throws -> ToyLikelihood {
     let points = command.dataset.heldOutPoints(count, seed: command.seed)
     func values(_ tolerance: Double) throws -> [Double] {
       try flow.logLikelihoods(points, .adaptive(rtol: tolerance, atol: tolerance))
@@ -152,8 +152,8 @@ struct ToySession {
     let average = mean(first)
     let difference = abs(average - mean(try values(tolerance / 2)))
     let variance = first.reduce(0) { $0 + ($1 - average) * ($1 - average) } / Double(max(count - 1, 1))
-    return HeldOutLikelihood(
-      points: count, mean: difference <= HeldOutLikelihood.allowedDifference ? average : nil,
+    return ToyLikelihood(
+      points: count, mean: difference <= ToyLikelihood.allowedDifference ? average : nil,
       standardError: (variance / Double(count)).squareRoot(), difference: difference, tolerance: tolerance,
       exact: exactLogLikelihood(points: count))
   }
