@@ -97,7 +97,8 @@ import Testing
       #expect(curves.map { $0["objective"] as? String } == ["flow-matching", "likelihood"])
       #expect(curves.map { $0["steps"] as? Int } == [60, 6])
       // An example goes through the network once, or twice in each of eight steps.
-      #expect(curves.map { ($0["evaluations"] as? [Int])?.last } == [60 * 256, 6 * 256 * 16])
+      let evaluations = curves.compactMap { ($0["evaluations"] as? [Int])?.last }
+      #expect(evaluations == [15_360, 24_576])
       let best = curves.compactMap { ($0["log_likelihoods"] as? [Double])?.max() }
       #expect(found["target"] as? Double == best.min())
       let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.png"))

@@ -173,8 +173,12 @@ private struct Reference {
   }
 
   /// The divergence, and the gradients of a scalar of values and divergences.
-  @Test(arguments: [ActivationFunction.elu, .silu, .tanh], [[5, 9], [17, 33, 3]], [2, 3])
-  func divergenceAndItsGradients(_ activation: ActivationFunction, widths: [Int], dimension: Int) {
+  @Test(
+    arguments: [ActivationFunction.elu, .silu, .tanh], [([5, 9], 3), ([17, 33, 3], 2)] as [([Int], Int)])
+  func divergenceAndItsGradients(
+    _ activation: ActivationFunction, shape: (widths: [Int], dimension: Int)
+  ) {
+    let (widths, dimension) = shape
     let test = Case(activation, dimension: dimension, widths: widths, count: 5, tangents: true)
     let divergences = Arena(count: test.count)
     fill(divergences.mutable(divergences.all), with: .nan)
