@@ -145,6 +145,11 @@ public struct Plot {
   /// Names of colours in the panel's upper left corner.
   public mutating func legend(_ entries: [(String, PlotColor)], in index: Int = 0) {
     let panel = panels[index]
+    let width = entries.map { PlotCanvas.width(of: $0.0, scale: 2) }.max() ?? 0
+    canvas.fill(
+      .init(
+        x: panel.left + 3..<panel.left + 34 + width, y: panel.top + 3..<panel.top + 10 + entries.count * 20),
+      .plotWhite)
     for (row, entry) in entries.enumerated() {
       let y = panel.top + 10 + row * 20
       canvas.disc(SIMD2(Float(panel.left + 14), Float(y + 6)), radius: 5, entry.1, within: area(index))
@@ -153,7 +158,7 @@ public struct Plot {
   }
 }
 
-/// From dark blue through green to yellow, and white at 0: evenly brighter on the way. Values are cut to [0, 1].
+/// From dark blue at 0 through green to yellow at 1, evenly brighter on the way. Values are cut to [0, 1].
 func heatColor(_ value: Double) -> PlotColor {
   let anchors: [PlotColor] = [
     [0.05, 0.03, 0.20], [0.20, 0.20, 0.55], [0.10, 0.45, 0.62], [0.15, 0.66, 0.52], [0.60, 0.82, 0.30],

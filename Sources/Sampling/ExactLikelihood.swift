@@ -13,7 +13,7 @@ extension PointFlow {
   /// - Throws: `SolverError`.
   package func logLikelihoods(_ points: [Double], _ solver: Solver) throws -> [Double] {
     let count = points.count / dimension
-    let field = DivergenceField(self, capacity: count)
+    let field = PointDivergenceField(self, capacity: count)
     var states: [Double] = []
     for row in 0..<count { states += points[row * dimension..<(row + 1) * dimension] + [0] }
     var mutableField = field
@@ -27,7 +27,7 @@ extension PointFlow {
 }
 
 /// The field (v, div v) of a state (x, ℓ): ℓ gathers the divergence along the path of x.
-private final class DivergenceField: VelocityField, Sendable {
+private final class PointDivergenceField: VelocityField, Sendable {
   private let network: MLP
   private let parameters: Arena
   private let pool: WorkerPool

@@ -12,7 +12,7 @@ package enum PointDistribution: String, CaseIterable, Sendable {
   case moons
   /// Uniform on the eight like-coloured squares of side 1 of a 4×4 board.
   case checkerboard
-  /// Two arms of three quarters of a turn and a half, σ = 0.05.
+  /// Two arms of a turn and a quarter, σ = 0.05.
   case spiral
 
   /// The mixture of Gaussians that it is, if it is one: its exact field and density.
@@ -43,7 +43,7 @@ package enum PointDistribution: String, CaseIterable, Sendable {
   }
 
   /// Plots show ±extent.
-  package var extent: Double { self == .twoClusters ? 2 : 2.5 }
+  package var extent: Double { self == .twoClusters ? 1.6 : 2.5 }
 
   /// One point.
   package func point(_ random: Philox) -> SIMD2<Double> {

@@ -65,15 +65,15 @@ struct ToyPictures {
     var plot = Plot(
       title: "Samples of the flow over the data", captions: ["2000 each, midpoint rule, 8 steps"], columns: 1,
       side: 560, x: range(extent), y: range(extent))
-    plot.points(data, radius: 2, .plotBlue, opacity: 0.45)
-    plot.points(samples, radius: 1.6, .plotOrange, opacity: 0.65)
+    plot.points(data, radius: 3, .plotBlue, opacity: 0.35)
+    plot.points(samples, radius: 1.3, .plotOrange, opacity: 0.8)
     plot.legend([("data", .plotBlue), ("samples", .plotOrange)])
     return plot
   }
 
-  /// v(x, t) on a grid at five times, orange where it is fastest.
+  /// v(x, t) on a grid at six times, orange where it is fastest.
   private func field() -> Plot {
-    let times = [0, 0.25, 0.5, 0.75, 1]
+    let times = (0...5).map { Double($0) / 5 }
     let (columns, extent) = (15, Self.noiseExtent)
     let coordinates = (0..<columns).map { extent * (2 * (Double($0) + 0.5) / Double(columns) - 1) }
     let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
@@ -92,11 +92,12 @@ struct ToyPictures {
         .squareRoot()
     }
     let speeds = frames.flatMap { frame in (0..<count).map { speed(frame, $0) } }.sorted()
-    // Arrows of the 95th percentile's speed are as long as the grid is wide.
+    // Arrows of the 95th percentile's speed are as long as a cell of the grid.
     let usual = max(speeds[speeds.count * 95 / 100], .leastNormalMagnitude)
     let cell = 2 * extent / Double(columns)
     var plot = Plot(
-      title: "The velocity field v(x, t); orange is fast", captions: times.map { "t = \($0)" }, columns: 3,
+      title: "The velocity field v(x, t); orange is fast",
+      captions: times.map { "t = \(Terminal.fixed($0, 1))" }, columns: 3,
       x: range(extent), y: range(extent))
     for (index, frame) in frames.enumerated() {
       for row in 0..<count {
@@ -125,8 +126,8 @@ struct ToyPictures {
   static func draw(_ frames: [[Double]], into plot: inout Plot, _ index: Int) {
     for row in 0..<frames[0].count / 2 {
       plot.line(
-        frames.flatMap { [$0[2 * row], $0[2 * row + 1]] }, in: index, thickness: 1.1, from: .plotGrey,
-        to: .plotBlue, opacity: 0.7)
+        frames.flatMap { [$0[2 * row], $0[2 * row + 1]] }, in: index, thickness: 1, from: .plotGrey,
+        to: .plotBlue)
     }
     plot.points(frames[0], in: index, radius: 2.2, .plotGrey, opacity: 1)
     plot.points(frames[frames.count - 1], in: index, radius: 2.4, .plotOrange, opacity: 1)

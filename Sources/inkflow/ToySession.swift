@@ -142,7 +142,7 @@ struct ToySession {
   /// The held-out log-likelihood, solved twice: a coarse solve lies.
   func likelihood(
     of flow: PointFlow, points count: Int = 2000, tolerance: Double = 1e-5
-  ) throws -> HeldOutLikelihood {
+  ) throws -> ToyLikelihood {
     let points = command.dataset.heldOutPoints(count, seed: command.seed)
     func values(_ tolerance: Double) throws -> [Double] {
       try flow.logLikelihoods(points, .adaptive(rtol: tolerance, atol: tolerance))
@@ -152,8 +152,8 @@ struct ToySession {
     let average = mean(first)
     let difference = abs(average - mean(try values(tolerance / 2)))
     let variance = first.reduce(0) { $0 + ($1 - average) * ($1 - average) } / Double(max(count - 1, 1))
-    return HeldOutLikelihood(
-      points: count, mean: difference <= HeldOutLikelihood.allowedDifference ? average : nil,
+    return ToyLikelihood(
+      points: count, mean: difference <= ToyLikelihood.allowedDifference ? average : nil,
       standardError: (variance / Double(count)).squareRoot(), difference: difference, tolerance: tolerance,
       exact: exactLogLikelihood(points: count))
   }

@@ -18,7 +18,7 @@ struct ToySummary: Encodable {
   /// Of the flow-matching loss, on examples that training never sees; and the exact field's on the same.
   let heldOutLoss: Double
   let exactLoss: Double?
-  let likelihood: HeldOutLikelihood
+  let likelihood: ToyLikelihood
   let densityIntegral: Double
   let trainingSeconds: Double
   let seconds: Double
@@ -56,7 +56,7 @@ struct ToySummary: Encodable {
 }
 
 /// The mean log-likelihood of held-out points in nats, or why it can't be told.
-struct HeldOutLikelihood: Encodable {
+struct ToyLikelihood: Encodable {
   let points: Int
   /// Nil where two solves, at the tolerance and at half of it, don't agree.
   let mean: Double?
@@ -90,7 +90,7 @@ struct ToyReflowRound: Encodable {
   let straightness: Double
   /// Root mean square distance from one Euler step's result to the full solve's.
   let oneStepError: Double
-  let likelihood: HeldOutLikelihood
+  let likelihood: ToyLikelihood
 
   var text: String {
     "reflow \(round): straightness S \(Terminal.fixed(straightness, 4)), one Euler step ends "

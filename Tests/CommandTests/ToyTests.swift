@@ -82,6 +82,30 @@ import Testing
     }
   }
 
+  @Test func comparesTheObjectives() throws {
+    try withTemporaryDirectory { directory in
+      let arguments = ["toy", "moons", "--compare", "--steps", "60", "--output", "out"]
+      let text = try Command.run(arguments, in: directory)
+      #expect(text.status == 0, "\(text.errors)")
+      for part in [
+        "seconds until", "evaluations until", "flow-matching", "likelihood", "curves in out/compare.png",
+      ] {
+        #expect(text.output.contains(part), "\(part) in: \(text.output)")
+      }
+      let found = try object(try Command.run(arguments + ["--json"], in: directory).output)
+      let curves = try #require(found["curves"] as? [[String: Any]])
+      #expect(curves.map { $0["objective"] as? String } == ["flow-matching", "likelihood"])
+      #expect(curves.map { $0["steps"] as? Int } == [60, 6])
+      // An example goes through the network once, or twice in each of eight steps.
+      let evaluations = curves.compactMap { ($0["evaluations"] as? [Int])?.last }
+      #expect(evaluations == [15_360, 24_576])
+      let best = curves.compactMap { ($0["log_likelihoods"] as? [Double])?.max() }
+      #expect(found["target"] as? Double == best.min())
+      let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.png"))
+      #expect(try PNGImage.decode([UInt8](data)).width > 500)
+    }
+  }
+
   @Test func badInput() throws {
     try withTemporaryDirectory { directory in
       for (arguments, status, part) in [
@@ -91,6 +115,9 @@ import Testing
         (["toy", "--activation", "gelu"], 64, "gelu"), (["toy", "--reflow", "0"], 64, "--reflow"),
         (["toy", "--objective", "likelihood", "--fixed-draw"], 64, "--fixed-draw"),
         (["toy", "--objective", "likelihood", "--reflow", "1"], 64, "--reflow"),
+        (["toy", "--compare", "--objective", "likelihood"], 64, "--objective"),
+        (["toy", "--compare", "--fixed-draw"], 64, "--fixed-draw"),
+        (["toy", "--compare", "--reflow", "2"], 64, "--reflow"),
         (["toy", "--output", "/proc/nowhere", "--steps", "1"], 73, "/proc/nowhere"),
       ] as [([String], Int32, String)] {
         let result = try Command.run(arguments, in: directory)

