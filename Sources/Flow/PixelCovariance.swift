@@ -36,6 +36,12 @@ public struct PixelCovariance: Sendable {
     }
   }
 
+  /// [dimension] E[x].
+  public var mean: [Double] {
+    precondition(count > 0, "no samples were added")
+    return sums.map { $0 / Double(count) }
+  }
+
   /// [dimension, dimension] E[x xᵀ] − E[x] E[x]ᵀ.
   public var matrix: [Double] {
     precondition(count > 0, "no samples were added")

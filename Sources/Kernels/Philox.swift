@@ -10,6 +10,7 @@ public enum RandomPurpose: UInt32, Sendable {
   case heldOutNoise = 7
   case samplingNoise = 8
   case synthetic = 9
+  case straightnessTime = 10
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a

@@ -14,7 +14,7 @@ public final class Sampler {
   private let prepared: Arena
 
   /// Images that are under way together where they don't depend on each other.
-  private static let chunkSize = 64
+  static let chunkSize = 64
 
   public convenience init(model: Model, threads: Int) {
     self.init(model: model, pool: WorkerPool(threadCount: threads))
@@ -74,10 +74,7 @@ public final class Sampler {
     while first < numbers.upperBound {
       let chunk = first..<min(first + chunkSize, numbers.upperBound)
       let offset = first - numbers.lowerBound
-      var field = NetworkField(
-        network: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
-        capacity: chunk.count,
-        labels: labels.map { Array($0[offset..<offset + chunk.count]) })
+      var field = field(capacity: chunk.count, labels: labels.map { Array($0[offset..<offset + chunk.count]) })
       var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
       let statistics = try solver.integrate(&field, from: 0, to: 1, states: &states)
       samples.values += states.map { Float($0) }
@@ -93,8 +90,7 @@ public final class Sampler {
   /// One evaluation of the network at `count` images of noise: what a solver does many times.
   package func evaluate(count: Int, time: Double) {
     let dimension = model.unet.configuration.dimension
-    let field = NetworkField(
-      network: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
+    let field = field(
       capacity: count,
       labels: model.unet.configuration.classCount.map { _ in Array(repeating: 0, count: count) })
     let states = [Double](repeating: 0.5, count: count * dimension)
@@ -105,8 +101,15 @@ public final class Sampler {
       into: &span)
   }
 
+  /// The model's field, for up to `capacity` samples at a time.
+  func field(capacity: Int, labels: [Int]?) -> NetworkField {
+    NetworkField(
+      network: unet, parameters: model.parameters, prepared: prepared, pool: pool, workspaces: workspaces,
+      capacity: capacity, labels: labels)
+  }
+
   /// x₀ of a sample.
-  private func noise(number: Int, seed: UInt64, dimension: Int) -> [Double] {
+  func noise(number: Int, seed: UInt64, dimension: Int) -> [Double] {
     let noise = Arena(count: dimension)
     Philox(seed: seed, purpose: .samplingNoise, index: UInt32(number))
       .fillNormals(noise.mutable(noise.all))
