@@ -69,6 +69,14 @@ package struct DurableFile: ~Copyable {
     try syncDirectory()
   }
 
+  /// Deletes what killed processes left half written in a directory. The caller sees to it that no one writes there.
+  package static func removeLeftovers(in directory: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
+      unlink((directory as NSString).appendingPathComponent(name))
+    }
+  }
+
   /// Makes the rename itself durable.
   private func syncDirectory() throws(FileError) {
     let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -44,7 +44,7 @@ public struct PrincipalComponents: Sendable {
       let (values, rotation) = symmetricEigenvectors(of: projected, dimension: width)
       let sum = values.prefix(count).reduce(0, +)
       // Rounding alone moves it by about 1e-15 of itself.
-      if sum <= explained * (1 + 1e-12) || width == n && explained > -.infinity {
+      if sum <= explained * (1 + 1e-12) || width == n {
         dimension = n
         mean = covariance.mean
         variances = values.prefix(count).map { max($0, 0) }
@@ -100,12 +100,13 @@ private func orthonormalize(_ rows: inout [Double], dimension n: Int) {
     removeOthers()
     // The squares of what remains of all coordinates' directions add up to n − row: one has its share.
     let share = 0.5 * (Double(n - row) / Double(n)).squareRoot()
-    var coordinate = 0
-    while !(length(row) > 1e-10 * before && before > 0) {
-      for k in 0..<n { rows[row * n + k] = k == coordinate ? 1 : 0 }
-      coordinate += 1
-      removeOthers()
-      if length(row) > share { break }
+    if before == 0 || length(row) <= 1e-10 * before {
+      var coordinate = 0
+      repeat {
+        for k in 0..<n { rows[row * n + k] = k == coordinate ? 1 : 0 }
+        removeOthers()
+        coordinate += 1
+      } while length(row) < share
     }
     let scale = 1 / length(row)
     for k in 0..<n { rows[row * n + k] *= scale }
@@ -119,7 +120,9 @@ private func dot(_ a: [Double], _ aStart: Int, _ b: [Double], _ bStart: Int, cou
   var sums = SIMD4<Double>.zero
   let whole = count / 4 * 4
   for i in stride(from: 0, to: whole, by: 4) {
-    sums += SIMD4(a[i], a[i + 1], a[i + 2], a[i + 3]) * SIMD4(b[i], b[i + 1], b[i + 2], b[i + 3])
+    let x = SIMD4<Double>(a[i], a[i + 1], a[i + 2], a[i + 3])
+    let y = SIMD4<Double>(b[i], b[i + 1], b[i + 2], b[i + 3])
+    sums += x * y
   }
   var sum = sums.sum()
   for i in whole..<count { sum += a[i] * b[i] }

@@ -74,7 +74,8 @@ public final class Sampler {
     while first < numbers.upperBound {
       let chunk = first..<min(first + chunkSize, numbers.upperBound)
       let offset = first - numbers.lowerBound
-      var field = field(capacity: chunk.count, labels: labels.map { Array($0[offset..<offset + chunk.count]) })
+      var field = field(
+        capacity: chunk.count, labels: labels.map { Array($0[offset..<offset + chunk.count]) })
       var states = chunk.flatMap { noise(number: $0, seed: seed, dimension: dimension) }
       let statistics = try solver.integrate(&field, from: 0, to: 1, states: &states)
       samples.values += states.map { Float($0) }

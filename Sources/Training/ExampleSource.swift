@@ -22,6 +22,12 @@ package struct ExampleRandom: Sendable {
   /// The example's place in the batch.
   package let index: Int
 
+  package init(seed: UInt64, draws: Batch.Draws, index: Int) {
+    self.seed = seed
+    self.draws = draws
+    self.index = index
+  }
+
   private func generator(_ training: RandomPurpose, _ heldOut: RandomPurpose) -> Philox {
     switch draws {
     case .training(let step):

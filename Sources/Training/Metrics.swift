@@ -19,6 +19,16 @@ public struct StepMetrics: Codable, Sendable {
   public var seconds: Double
   /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
   public var heldOutLoss: Double?
+
+  /// The last held-out loss in a run's `metrics.jsonl`, if there is one.
+  ///
+  /// - Throws: `FileError` where the file can't be read.
+  public static func lastHeldOutLoss(of run: RunDirectory) throws(FileError) -> Double? {
+    let lines = try readFile(run.metricsPath).split(separator: 10)
+    return lines.reversed().lazy.compactMap {
+      (try? RunRecord.decoder().decode(StepMetrics.self, from: Data($0)))?.heldOutLoss
+    }.first
+  }
 }
 
 /// `metrics.jsonl`, appended to line by line.

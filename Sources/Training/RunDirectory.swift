@@ -90,10 +90,7 @@ public struct RunDirectory: Sendable {
   /// Deletes what a killed process left half written, here and in the directories below.
   func removeTemporaryFiles() {
     for directory in [path, samplesPath, checkpointsPath, modelPath] {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-      for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
-        unlink((directory as NSString).appendingPathComponent(name))
-      }
+      DurableFile.removeLeftovers(in: directory)
     }
   }
 

@@ -96,6 +96,26 @@ public struct RunRecord: Codable, Equatable, Sendable {
       meanField = moments.meanFieldLoss
       affineField = covariance?.affineFieldLoss()
     }
+
+    /// From pairs, of which noise tells something about data: of u = z₁ − z₀ itself. What the best affine field
+    /// reaches is not known in closed form.
+    package init(_ pairs: ReflowPairs) {
+      let dimension = pairs.dimension
+      var moments = PixelMoments(dimension: dimension)
+      var noise = Array(repeating: Float(0), count: dimension)
+      var data = noise
+      for row in 0..<pairs.count {
+        pairs.draw(
+          row, ExampleRandom(seed: 0, draws: .heldOut, index: row), noise: noise.mutableSpan,
+          data: data.mutableSpan)
+        let velocity = zip(data, noise).map { $0 - $1 }
+        moments.add(velocity.span)
+      }
+      // The moments' losses are of data with noise of their own, which adds 1.
+      zeroField = moments.zeroFieldLoss - 1
+      meanField = moments.meanFieldLoss - 1
+      affineField = nil
+    }
   }
 
   public static let currentVersion = "0.1.0"

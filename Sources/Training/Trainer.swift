@@ -33,7 +33,7 @@ public final class Trainer {
   /// Steps done.
   public var step: Int { state.step }
 
-  /// Begins a run.
+  /// Begins a run on images.
   ///
   /// - Parameters:
   ///   - record: its data are `train`'s and `test`'s, whose images have one size.
@@ -44,6 +44,17 @@ public final class Trainer {
     beginning run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset,
     initialModel: Model? = nil
   ) throws {
+    try self.init(
+      beginning: run, record: record,
+      examples: ImageExamples(train, dequantize: record.settings.dequantize),
+      heldOut: ImageExamples(test, dequantize: false), initialModel: initialModel)
+  }
+
+  /// The same on examples of any source, which the record's data describe.
+  package convenience init(
+    beginning run: RunDirectory, record: RunRecord, examples: any ExampleSource,
+    heldOut: any ExampleSource, initialModel: Model? = nil
+  ) throws {
     try run.create()
     let lock = try RunDirectory.Lock(run)
     guard !run.exists && run.checkpointSteps().isEmpty else {
@@ -51,7 +62,7 @@ public final class Trainer {
         .cannotCreate, run.path, "holds a run already",
         remedy: "go on with it by --resume, or pass --output with another directory")
     }
-    try self.init(run, lock, record, train, test)
+    try self.init(run, lock, record, examples, heldOut)
     if let initialModel {
       state.initialize(from: initialModel.parameters)
     } else {
@@ -61,12 +72,22 @@ public final class Trainer {
     }
   }
 
-  /// Goes on with a run from its newest sound checkpoint.
+  /// Goes on with a run on images from its newest sound checkpoint.
   ///
   /// - Parameter record: `run.json`, with what may change changed.
   /// - Throws: `FileError` if there is no sound checkpoint, or it doesn't belong to the record.
   public convenience init(
     resuming run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset
+  ) throws {
+    try self.init(
+      resuming: run, record: record,
+      examples: ImageExamples(train, dequantize: record.settings.dequantize),
+      heldOut: ImageExamples(test, dequantize: false))
+  }
+
+  /// The same on examples of any source, which the record's data describe.
+  package convenience init(
+    resuming run: RunDirectory, record: RunRecord, examples: any ExampleSource, heldOut: any ExampleSource
   ) throws {
     let lock = try RunDirectory.Lock(run)
     run.removeTemporaryFiles()
@@ -80,7 +101,7 @@ public final class Trainer {
         .malformed, checkpoint.path, "was written by a run with other settings than its run.json",
         remedy: "restore the run.json that belongs to it")
     }
-    try self.init(run, lock, record, train, test)
+    try self.init(run, lock, record, examples, heldOut)
     try checkpoint.restore(state, of: unet)
     self.passedOver = passedOver
     // Out of the way, so that they are never taken for newer than what is to come.
@@ -88,14 +109,17 @@ public final class Trainer {
   }
 
   private init(
-    _ run: RunDirectory, _ lock: RunDirectory.Lock, _ record: RunRecord, _ train: ImageDataset,
-    _ test: ImageDataset
+    _ run: RunDirectory, _ lock: RunDirectory.Lock, _ record: RunRecord, _ examples: any ExampleSource,
+    _ heldOut: any ExampleSource
   ) throws {
+    precondition(
+      examples.count == record.dataset.trainCount && heldOut.count == record.dataset.testCount,
+      "the record is of other data")
     self.run = run
     self.lock = lock
     self.record = record
-    examples = ImageExamples(train, dequantize: record.settings.dequantize)
-    heldOut = ImageExamples(test, dequantize: false)
+    self.examples = examples
+    self.heldOut = heldOut
     unet = try UNet(record.network)
     state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(

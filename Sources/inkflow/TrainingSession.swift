@@ -8,6 +8,8 @@ import Training
 /// Training as one sees it: progress, a sheet of samples an epoch, a summary.
 struct TrainingSession {
   let trainer: Trainer
+  /// Where results go.
+  var report: (String) -> Void = { print($0) }
 
   private var record: RunRecord { trainer.record }
 
@@ -17,7 +19,7 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
-      print(
+      report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
     }
@@ -56,18 +58,18 @@ struct TrainingSession {
       throw RunError(message: "stopped by a signal", status: status)
     }
     let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
-    print(
+    report(
       "trained '\(trainer.run.path)' to step \(trainer.step) in "
         + "\(Terminal.duration((ContinuousClock.now - start) / .seconds(1))): mean loss of the last "
         + "\(lastLosses.count) steps \(Terminal.fixed(mean, 4))"
         + (heldOutLoss.map { ", held-out loss \(Terminal.fixed($0, 4))" } ?? ""))
-    print("draw images with: inkflow sample \(trainer.run.path)")
+    report("draw images with: inkflow sample \(trainer.run.path)")
   }
 
   private func announce() {
     let scale = record.lossScale
     Terminal.note(
-      "\(record.dataset.name): \(record.dataset.trainCount) images of \(record.dataset.height)×"
+      "\(record.dataset.name): \(record.dataset.trainCount) examples of \(record.dataset.height)×"
         + "\(record.dataset.width)×\(record.dataset.channels); network of \(trainer.unet.parameterCount) "
         + "parameters; recipe \(record.recipe.rawValue), batch \(record.settings.batchSize), "
         + "\(record.settings.steps) steps, \(record.execution.threads) threads")

@@ -1,0 +1,94 @@
+import Files
+import Foundation
+import Kernels
+import Network
+
+/// The two ends of a trained flow's paths, on which reflow trains the next one (Liu et al. 2022): z₀ ~ N(0, I), and
+/// z₁ where the flow takes it. They stay together: no pair is drawn anew.
+///
+/// On the disk they are parts of 500 z₁'s; z₀ is drawn again, as its random numbers are named. A part is written
+/// whole or not at all, so that whoever is stopped goes on from the last one.
+public struct ReflowPairs: ExampleSource {
+  /// What decides every bit of the pairs.
+  public struct Origin: Equatable, Sendable {
+    /// CRC-32 of the flow's weights.
+    public var model: UInt32
+    /// z₀ of pair i is the noise of sample number `first` + i under this seed.
+    public var seed: UInt64
+    public var first: Int
+    /// Method and tolerances.
+    public var solver: String
+
+    public init(model: UInt32, seed: UInt64, first: Int, solver: String) {
+      self.model = model
+      self.seed = seed
+      self.first = first
+      self.solver = solver
+    }
+  }
+
+  public let origin: Origin
+  package let dimension: Int
+  /// z₁ of all pairs, [·, dimension], of which this source has `rows`.
+  private let ends: [Float]
+  private let rows: Range<Int>
+
+  /// - Parameter ends: z₁, [·, dimension]; the first is of sample number `origin.first`.
+  package init(origin: Origin, ends: [Float], dimension: Int) {
+    precondition(ends.count.isMultiple(of: dimension) && !ends.isEmpty, "not a whole number of pairs")
+    self.init(origin: origin, ends: ends, dimension: dimension, rows: 0..<ends.count / dimension)
+  }
+
+  private init(origin: Origin, ends: [Float], dimension: Int, rows: Range<Int>) {
+    self.origin = origin
+    self.ends = ends
+    self.dimension = dimension
+    self.rows = rows
+  }
+
+  public var count: Int { rows.count }
+
+  /// The last twentieth, at least one, is kept from training.
+  package var split: (training: ReflowPairs, heldOut: ReflowPairs) {
+    let boundary = rows.upperBound - max(1, count / 20)
+    precondition(boundary > rows.lowerBound, "one pair can't be split")
+    func part(_ rows: Range<Int>) -> ReflowPairs {
+      ReflowPairs(origin: origin, ends: ends, dimension: dimension, rows: rows)
+    }
+    return (part(rows.lowerBound..<boundary), part(boundary..<rows.upperBound))
+  }
+
+  /// Writes z₀ and z₁ of a pair. The random numbers of the batch have no part in it.
+  package func draw(
+    _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
+    data: consuming MutableSpan<Float>
+  ) {
+    let pair = rows.lowerBound + row
+    precondition(rows.contains(pair), "there is no such pair")
+    Philox(seed: origin.seed, purpose: .samplingNoise, index: UInt32(origin.first + pair)).fillNormals(noise)
+    copy(ends.span.extracting(pair * dimension..<(pair + 1) * dimension), into: data)
+  }
+
+  /// CRC-32 of z₁.
+  package var checksum: UInt32 {
+    crc32(ends.span.extracting(rows.lowerBound * dimension..<rows.upperBound * dimension).bytes)
+  }
+}
+
+extension RunRecord.DatasetRecord {
+  public static let reflowPairsName = "reflow pairs"
+
+  /// Pairs as the data of a run.
+  ///
+  /// - Parameter shape: height, width and channels of an image.
+  package init(
+    training: ReflowPairs, heldOut: ReflowPairs, shape: (height: Int, width: Int, channels: Int)
+  ) {
+    name = Self.reflowPairsName
+    trainCount = training.count
+    testCount = heldOut.count
+    (height, width, channels) = shape
+    trainChecksum = training.checksum
+    testChecksum = heldOut.checksum
+  }
+}

@@ -1,0 +1,209 @@
+import ArgumentParser
+import Files
+import Foundation
+import Imagery
+import Network
+import Training
+
+struct ReflowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reflow", abstract: "Straighten a trained flow, so that few steps draw good images.",
+    discussion: """
+      Liu et al. 2022, rectified flow: noise is taken through the trained flow, and the next flow is trained on the
+      pairs of noise and image, from the weights of the one before; as many rounds as you like. Each round is a run
+      of its own in the output directory, round-1, round-2 and so on, which sample and inspect take as any other.
+      At the end, report.json and reflow.png compare the flows: how straight they are, and what they draw in few
+      steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds.
+      """)
+
+  @Argument(help: ArgumentHelp("The trained run.", valueName: "run"))
+  var original: String
+
+  @Option(help: "Rounds, those that there are included.")
+  var rounds = 1
+
+  @Option(help: "Pairs of each round, a twentieth of which is held out. (default: 10000)")
+  var pairs: Int?
+
+  @Option(help: "How long each round is trained, in steps. (default: as many as RUN)")
+  var steps: Int?
+
+  @Option(help: "How long each round is trained, in passes over the pairs.")
+  var epochs: Int?
+
+  @Option(help: "How long each round is trained, in minutes: measured once, and recorded as steps.")
+  var minutes: Double?
+
+  @Option(help: "Pairs a step. (default: as RUN)")
+  var batchSize: Int?
+
+  @Option(help: "AdamW's learning rate. (default: as RUN)")
+  var learningRate: Double?
+
+  @Option(help: "Relative tolerance of RK45, which makes the pairs. (default: 1e-3)")
+  var rtol: Double?
+
+  @Option(help: "Absolute tolerance of RK45. (default: 1e-3)")
+  var atol: Double?
+
+  @Option(help: "Seed of all random numbers. (default: 0)")
+  var seed: UInt64?
+
+  @OptionGroup var threads: ThreadsOption
+
+  @Option(help: "Images of each flow that the report is made of.")
+  var samples = 1000
+
+  @Option(help: "RUN's data set, where run.json doesn't name it.")
+  var dataset: String?
+
+  @Option(help: "The directory of the rounds. (default: reflow, in RUN)")
+  var output: String?
+
+  @Flag(help: "Go on with the rounds in --output.")
+  var resume = false
+
+  @Flag(help: "Print the report as one JSON object.")
+  var json = false
+
+  func validate() throws {
+    func require(_ holds: Bool, _ message: String) throws {
+      if !holds { throw ValidationError(message) }
+    }
+    try require((1...ReflowPlan.largestRound).contains(rounds), "--rounds must be from 1 to 40.")
+    try require(
+      pairs.map { (2...ReflowPlan.largestCount).contains($0) } ?? true, "--pairs must be from 2 to 100000000."
+    )
+    try require(
+      [epochs != nil, steps != nil, minutes != nil].count { $0 } <= 1,
+      "give only one of --epochs, --steps and --minutes.")
+    for (name, value) in [("epochs", epochs), ("steps", steps), ("batch-size", batchSize)] {
+      try require(value.map { (1...1_000_000_000).contains($0) } ?? true, "--\(name) must be 1 or more.")
+    }
+    try require(
+      minutes.map { $0 > 0 && $0 <= 100_000 } ?? true, "--minutes must be more than 0, at most 100000.")
+    try require(
+      learningRate.map { $0 > 0 && $0 <= 1 } ?? true, "--learning-rate must be more than 0, at most 1.")
+    try require(rtol.map { $0 >= 0 && $0 <= 1 } ?? true, "--rtol must be from 0 to 1.")
+    try require(atol.map { $0 > 0 && $0 <= 1 } ?? true, "--atol must be more than 0, at most 1.")
+    try require((64...1_000_000).contains(samples), "--samples must be from 64 to 1000000.")
+  }
+
+  func run() throws {
+    Interruption.catchSignals()
+    let source = RunDirectory(original)
+    guard source.exists else {
+      throw FileError(
+        .missing, original, "holds no run (run.json)",
+        remedy: "name one that 'inkflow train' made, as outputs/mnist")
+    }
+    let record = try source.readRecord()
+    if let classes = record.network.classCount {
+      throw ConfigurationError(
+        "'\(original)' is a network of \(classes) classes; reflow trains without classes only")
+    }
+    // All that could be missing at the end is looked for at the beginning.
+    let data = try images(of: record)
+    let directory = output ?? (original as NSString).appendingPathComponent("reflow")
+    let model = try OpenedModel(original, averaged: nil).model
+    let plan = try plan(in: directory, record, model)
+    var flows = [ReflowReport.Source(name: "1-RF", run: source)]
+    for number in 1...rounds {
+      let round = ReflowRound(
+        number: number, source: flows[number - 1].run, directory: directory, plan: plan, original: record)
+      try round.complete(
+        threads: threads.count, report: json ? { Terminal.note($0) } : { print($0) })
+      flows.append(.init(name: "\(number + 1)-RF", run: round.run))
+    }
+    let report = try ReflowReport(
+      of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: samples,
+      threads: threads.count,
+      directory: directory)
+    print(json ? try jsonText(report) : report.text)
+  }
+
+  /// The images that RUN was trained on.
+  private func images(of record: RunRecord) throws -> (train: ImageDataset, test: ImageDataset) {
+    let known = ImageDataset.downloadable + [SyntheticStrokes.name]
+    guard let name = dataset ?? known.first(where: { $0 == record.dataset.name }) else {
+      throw ConfigurationError(
+        "'\(original)' was trained on \(record.dataset.name), whose place its run.json doesn't say; pass --dataset "
+          + "with the directory of the images, for the report's distances")
+    }
+    let (train, test) = try ImageDataset.loadBoth(name)
+    let theirs = RunRecord.DatasetRecord(train: train, test: test)
+    // A round of reflow knows nothing of the images behind its pairs.
+    let isOfPairs = record.dataset.name == RunRecord.DatasetRecord.reflowPairsName
+    let ours = record.dataset
+    guard (train.height, train.width, train.channels) == (ours.height, ours.width, ours.channels),
+      isOfPairs
+        || theirs.trainChecksum == ours.trainChecksum && theirs.testChecksum == ours.testChecksum
+    else {
+      throw ConfigurationError(
+        "'\(name)' is not the data that '\(original)' was trained on (by size or checksum); name the same data by "
+          + "--dataset")
+    }
+    return (train, test)
+  }
+
+  private func plan(in directory: String, _ record: RunRecord, _ model: Model) throws -> ReflowPlan {
+    let path = ReflowPlan.path(in: directory)
+    let exists = FileManager.default.fileExists(atPath: path)
+    if resume {
+      guard exists else {
+        throw FileError(
+          .missing, directory, "holds no rounds to resume",
+          remedy: "leave out --resume, or name the directory by --output")
+      }
+      var plan = try ReflowPlan(path: path)
+      try refuseDifferences(from: plan, model)
+      setLength(of: &plan)
+      try plan.write(to: path)
+      return plan
+    }
+    guard !exists else {
+      throw FileError(
+        .cannotCreate, directory, "holds rounds of reflow already",
+        remedy: "go on with them by --resume, or pass --output with another directory")
+    }
+    var plan = ReflowPlan(
+      model: .init(path: original, checksum: model.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
+      atol: atol ?? 1e-3, seed: seed ?? 0, batchSize: batchSize ?? record.settings.batchSize,
+      learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps)
+    setLength(of: &plan)
+    guard plan.batchSize <= plan.trainingPairs else {
+      throw ConfigurationError(
+        "batches of \(plan.batchSize) are more than the \(plan.trainingPairs) pairs to train on; pass a smaller "
+          + "--batch-size or more --pairs")
+    }
+    try createDirectory(directory)
+    try plan.write(to: path)
+    return plan
+  }
+
+  private func setLength(of plan: inout ReflowPlan) {
+    if let steps { plan.steps = steps }
+    if let epochs { plan.steps = epochs * (plan.trainingPairs / plan.batchSize) }
+    if steps != nil || epochs != nil || minutes != nil { plan.minutes = minutes }
+  }
+
+  private func refuseDifferences(from plan: ReflowPlan, _ model: Model) throws {
+    func check<Value: Equatable>(_ name: String, _ given: Value?, _ recorded: Value) throws {
+      if let given, given != recorded {
+        throw ConfigurationError(
+          "--\(name) is \(given), but the rounds were begun with \(recorded); leave it out to resume, or begin "
+            + "others by --output")
+      }
+    }
+    try check("pairs", pairs, plan.pairs)
+    try check("rtol", rtol, plan.rtol)
+    try check("atol", atol, plan.atol)
+    try check("seed", seed, plan.seed)
+    try check("batch-size", batchSize, plan.batchSize)
+    try check("learning-rate", learningRate, plan.learningRate)
+    guard model.checksum == plan.model.checksum else {
+      throw ConfigurationError(
+        "'\(original)' has other weights than when its reflow was begun; begin another by --output")
+    }
+  }
+}

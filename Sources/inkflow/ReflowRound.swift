@@ -1,0 +1,132 @@
+import Files
+import Flow
+import Foundation
+import Network
+import Sampling
+import Training
+
+/// One round of reflow: pairs from the flow before, and a run on them from its weights.
+struct ReflowRound {
+  let number: Int
+  /// The flow before.
+  let source: RunDirectory
+  /// Of all rounds.
+  let directory: String
+  let plan: ReflowPlan
+  /// The first flow's record, for the settings that all rounds share with it.
+  let original: RunRecord
+
+  var run: RunDirectory { RunDirectory((directory as NSString).appendingPathComponent("round-\(number)")) }
+
+  private var shape: (height: Int, width: Int, channels: Int) {
+    (original.network.sampleHeight, original.network.sampleWidth, original.network.inputChannels)
+  }
+
+  /// Takes the round to its end, from wherever it is.
+  ///
+  /// - Parameter report: is told of the training's result.
+  func complete(threads: Int, report: @escaping (String) -> Void) throws {
+    let source = try OpenedModel(source.path, averaged: nil).model
+    if run.exists {
+      let record = try run.readRecord()
+      guard record.initialWeights?.checksum == source.checksum else {
+        throw ConfigurationError(
+          "'\(run.path)' did not begin with the weights of '\(self.source.path)'; begin other rounds by --output"
+        )
+      }
+      if try run.newestCheckpoint().checkpoint.header.step == record.settings.steps,
+        Model.isDirectory(run.modelPath)
+      {
+        Terminal.note("round \(number): kept, as it is complete at step \(record.settings.steps)")
+        return
+      }
+    }
+    let (training, heldOut) = try pairs(of: source, threads: threads).split
+    let trainer =
+      try run.exists
+      ? resumed(training, heldOut, threads: threads) : begun(training, heldOut, source, threads: threads)
+    try TrainingSession(trainer: trainer, report: report).run()
+  }
+
+  private func pairs(of source: Model, threads: Int) throws -> ReflowPairs {
+    let sampler = Sampler(model: source, threads: threads)
+    let (count, start) = (plan.pairs, ContinuousClock.now)
+    let origin = plan.origin(round: number, model: source.checksum)
+    var progress = ProgressLine()
+    var (kept, made, evaluations) = (0, 0, 0)
+    let pairs = try ReflowPairs.complete(
+      in: (run.path as NSString).appendingPathComponent("pairs"), origin: origin, count: count, shape: shape
+    ) { numbers in
+      do {
+        let samples = try sampler.sample(
+          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol)
+        ) { done in
+          let pairs = numbers.lowerBound - origin.first + done
+          progress.show(
+            "round \(number): \(pairs)/\(count) pairs", fraction: Double(pairs) / Double(count))
+        }
+        evaluations += samples.evaluations.reduce(0, +)
+        made += numbers.count
+        return samples.values
+      } catch let error as SolverError {
+        throw RunError(message: "pairs of '\(self.source.path)': \(error)", status: 70)
+      }
+    } onPart: { event, pairs in
+      switch event {
+      case .kept: kept = pairs - made
+      case .made: break
+      case .remade(let error): Terminal.note("made again: \(error)")
+      }
+      if let status = Interruption.exitStatus {
+        progress.finish()
+        Terminal.note("interrupted at \(pairs) pairs, saved in \(run.path); go on with --resume")
+        throw RunError(message: "stopped by a signal", status: status)
+      }
+    }
+    progress.finish()
+    Terminal.note(
+      "round \(number): \(count) pairs, \(kept) of them from before"
+        + (made == 0
+          ? ""
+          : ", \(made) made in \(Terminal.duration((ContinuousClock.now - start) / .seconds(1))) with "
+            + "\(Terminal.fixed(Double(evaluations) / Double(made), 1)) evaluations each"))
+    return pairs
+  }
+
+  private func begun(
+    _ training: ReflowPairs, _ heldOut: ReflowPairs, _ source: Model, threads: Int
+  ) throws -> Trainer {
+    var settings = original.settings
+    settings.steps = plan.steps
+    settings.warmupSteps = TrainingSettings(recipe: original.recipe, steps: plan.steps).warmupSteps
+    settings.batchSize = plan.batchSize
+    settings.learningRate = plan.learningRate
+    settings.seed = plan.seed
+    // The pairs' images are no bytes that noise could hide the steps of.
+    settings.dequantize = false
+    try settings.validate()
+    let record = RunRecord(
+      recipe: original.recipe, preset: original.preset,
+      dataset: .init(training: training, heldOut: heldOut, shape: shape), network: original.network,
+      settings: settings, initialWeights: .init(path: self.source.path, checksum: source.checksum),
+      execution: .init(
+        threads: threads, checkpointEvery: original.execution.checkpointEvery, keep: original.execution.keep),
+      lossScale: .init(training))
+    let trainer = try Trainer(
+      beginning: run, record: record, examples: training, heldOut: heldOut, initialModel: source)
+    if let minutes = plan.minutes { trainer.setSteps(minutes: minutes) }
+    return trainer
+  }
+
+  private func resumed(_ training: ReflowPairs, _ heldOut: ReflowPairs, threads: Int) throws -> Trainer {
+    var record = try run.readRecord()
+    guard record.dataset == .init(training: training, heldOut: heldOut, shape: shape) else {
+      throw ConfigurationError(
+        "'\(run.path)' was begun on other pairs than those in its directory; begin other rounds by --output")
+    }
+    record.execution.threads = threads
+    let trainer = try Trainer(resuming: run, record: record, examples: training, heldOut: heldOut)
+    for reason in trainer.passedOver { Terminal.note("passed over: \(reason)") }
+    return trainer
+  }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import Imagery
+import Testing
+
+/// Reflow from the command line: rounds, an end that was not foreseen, more rounds, the report.
+@Suite(.serialized) struct ReflowTests {
+  private static let options = [
+    "--pairs", "520", "--steps", "4", "--batch-size", "8", "--rtol", "0.1", "--atol", "0.1", "--samples",
+    "64",
+    "--threads", "2", "--dataset", "data",
+  ]
+
+  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+  /// Images of 8×8, small enough for many solves.
+  private func makeRun(in directory: String) throws {
+    try FileManager.default.createDirectory(atPath: directory + "/data", withIntermediateDirectories: false)
+    for (prefix, count) in [("train", 60), ("t10k", 20)] {
+      let pixels = (0..<count * 64).map { UInt8(truncatingIfNeeded: $0 * $0 / 7 % 251 * ($0 / 64 % 3)) }
+      try IDXFile.write(
+        IDXArray(dimensions: [count, 8, 8], bytes: pixels),
+        to: "\(directory)/data/\(prefix)-images-idx3-ubyte")
+    }
+    let trained = try Command.run(
+      ["train", "data", "--output", "run", "--preset", "tiny", "--steps", "10", "--batch-size", "8"],
+      in: directory)
+    #expect(trained.status == 0, "\(trained.errors)")
+  }
+
+  @Test func roundsResumeAndReport() throws {
+    try withTemporaryDirectory { directory in
+      try makeRun(in: directory)
+      let straight = try Command.run(
+        ["reflow", "run", "--rounds", "2", "--output", "straight", "--json"] + Self.options, in: directory)
+      #expect(straight.status == 0, "\(straight.errors)")
+      let report = try #require(
+        JSONSerialization.jsonObject(with: Data(straight.output.utf8)) as? [String: Any])
+      let flows = try #require(report["flows"] as? [[String: Any]])
+      #expect(flows.map { $0["name"] as? String } == ["1-RF", "2-RF", "3-RF"])
+      for flow in flows {
+        #expect(try #require(flow["straightness"] as? Double) >= 0)
+        #expect(try #require(flow["held_out_loss"] as? Double) > 0)
+        #expect((flow["frechet_distances"] as? [Double])?.count == 5)
+      }
+      #expect((try #require(flows[1]["run"] as? String)).hasSuffix("straight/round-1"))
+      #expect(try bytes(directory + "/straight/report.json") == Data(straight.output.utf8))
+      let picture = try PNGImage.decode([UInt8](bytes(directory + "/straight/reflow.png")))
+      // Cells of 4 by 2 images with 1 pixel between them, 5 by 3 cells with 12.
+      #expect(picture.width == 5 * (4 * 9 + 1 + 12) + 12 && picture.height == 3 * (2 * 9 + 1 + 12) + 12)
+
+      // Killed once the first part of the first round is there.
+      let process = try Command.start(["reflow", "run", "--output", "reflow"] + Self.options, in: directory)
+      let part = directory + "/reflow/round-1/pairs/part-00000.safetensors"
+      let deadline = ContinuousClock.now + .seconds(60)
+      while !FileManager.default.fileExists(atPath: part) && ContinuousClock.now < deadline { usleep(1000) }
+      kill(process.processIdentifier, SIGKILL)
+      Command.finish(process)
+      let made = try bytes(part)
+      let resumed = try Command.run(
+        ["reflow", "run", "--output", "reflow", "--resume", "--dataset", "data", "--samples", "64"],
+        in: directory)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(resumed.output.contains("2-RF") && !resumed.output.contains("3-RF"))
+      #expect(try bytes(part) == made)
+
+      // Another round: the first is kept.
+      let checkpoint = "/round-1/checkpoints/step-00000004.safetensors"
+      let first = try bytes(directory + "/reflow" + checkpoint)
+      let more = try Command.run(
+        [
+          "reflow", "run", "--output", "reflow", "--resume", "--rounds", "2", "--dataset", "data",
+          "--samples", "64",
+          "--threads", "1", "--json",
+        ], in: directory)
+      #expect(more.status == 0, "\(more.errors)")
+      #expect(more.errors.contains("round 1: kept"))
+      #expect(try bytes(directory + "/reflow" + checkpoint) == first)
+      for round in 1...2 {
+        let weights = "/round-\(round)/model/diffusion_pytorch_model.safetensors"
+        #expect(try bytes(directory + "/reflow" + weights) == bytes(directory + "/straight" + weights))
+      }
+      for command in [
+        ["inspect", "reflow/round-2"], ["sample", "reflow/round-2", "--solver", "euler", "--steps", "1"],
+      ] {
+        let result = try Command.run(command, in: directory)
+        #expect(result.status == 0, "\(result.errors)")
+      }
+    }
+  }
+
+  @Test func badInputIsRefusedWithTheRightStatus() throws {
+    try withTemporaryDirectory { directory in
+      try makeRun(in: directory)
+      let reflow = ["reflow", "run"]
+      let done = try Command.run(reflow + Self.options, in: directory)
+      #expect(done.status == 0, "\(done.errors)")
+      let other = try Command.run(["synthesize", "other", "--count", "20"], in: directory)
+      #expect(other.status == 0)
+      // A network with classes, as far as run.json says.
+      let copy = directory + "/classes"
+      try FileManager.default.copyItem(atPath: directory + "/run", toPath: copy)
+      let record = try String(contentsOfFile: copy + "/run.json", encoding: .utf8)
+      let changed = record.replacingOccurrences(
+        of: #""network" : {"#, with: #""network" : { "class_count": 3,"#)
+      #expect(changed != record)
+      try changed.write(toFile: copy + "/run.json", atomically: false, encoding: .utf8)
+      let data = ["--dataset", "data"]
+      for (arguments, status, part) in [
+        (["reflow", "nowhere"], 66, "'nowhere'"),
+        (["reflow", "run/model"], 66, "no run"),
+        (["reflow", "classes"] + data, 78, "3 classes"),
+        (reflow + data, 73, "--resume"),
+        (reflow, 78, "--dataset"),
+        (reflow + ["--dataset", "other", "--resume"], 78, "not the data"),
+        (reflow + data + ["--output", "none", "--resume"], 66, "leave out --resume"),
+        (reflow + data + ["--resume", "--pairs", "90"], 78, "--pairs is 90"),
+        (reflow + data + ["--resume", "--rtol", "0.2"], 78, "--rtol is 0.2"),
+        (reflow + data + ["--output", "few", "--pairs", "9", "--batch-size", "9"], 78, "8 pairs"),
+        (reflow + ["--rounds", "0"], 64, "--rounds"),
+        (reflow + ["--pairs", "1"], 64, "--pairs"),
+        (reflow + ["--steps", "2", "--minutes", "1"], 64, "only one"),
+        (reflow + ["--atol", "0"], 64, "--atol"),
+        (reflow + ["--samples", "3"], 64, "--samples"),
+      ] {
+        let result = try Command.run(arguments, in: directory)
+        #expect(result.status == Int32(status), "\(arguments): \(result.status), \(result.errors)")
+        #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: directory + "/few"))
+
+      // The flow has been trained on since: its pairs are no longer its own.
+      let longer = try Command.run(
+        ["train", "data", "--output", "run", "--resume", "--steps", "12"], in: directory)
+      #expect(longer.status == 0, "\(longer.errors)")
+      let stale = try Command.run(reflow + data + ["--resume"], in: directory)
+      #expect(stale.status == 78 && stale.errors.contains("other weights"), "\(stale.errors)")
+    }
+  }
+}
