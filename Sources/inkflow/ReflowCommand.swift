@@ -109,7 +109,7 @@ struct ReflowCommand: ParsableCommand {
     let plan = try plan(in: directory, record, model)
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
     for number in 1...rounds {
-      let round = ReflowRound(
+      let round = ReflowRun(
         number: number, source: flows[number - 1].run, directory: directory, plan: plan, original: record)
       try round.complete(
         threads: threads.count, report: json ? { Terminal.note($0) } : { print($0) })

@@ -6,7 +6,7 @@ import Sampling
 import Training
 
 /// One round of reflow: pairs from the flow before, and a run on them from its weights.
-struct ReflowRound {
+struct ReflowRun {
   let number: Int
   /// The flow before.
   let source: RunDirectory
