@@ -115,6 +115,9 @@ struct ReflowCommand: ParsableCommand {
         threads: threads.count, report: json ? { Terminal.note($0) } : { print($0) })
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
+    // The rounds are on the disk, and a report is soon begun again.
+    Interruption.releaseSignals()
+    if let status = Interruption.exitStatus { throw RunError(message: "stopped by a signal", status: status) }
     let report = try ReflowReport(
       of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: samples,
       threads: threads.count,
