@@ -1,6 +1,8 @@
 /// The Fréchet distance of two normal distributions (Dowson & Landau 1982), squared as is usual:
 /// |μ₁ − μ₂|² + tr(C₁ + C₂ − 2·(C₁^½ C₂ C₁^½)^½). Zero for equal ones.
 ///
+/// Singular covariances, whose zero eigenvalues are known to rounding, cost accuracy: 1e-8 of the trace is left.
+///
 /// Of the moments of finite sets it is too large, the more so the smaller they are.
 public func frechetDistance(_ first: PixelCovariance, _ second: PixelCovariance) -> Double {
   frechetDistance(means: (first.mean, second.mean), covariances: (first.matrix, second.matrix))

@@ -109,12 +109,15 @@ struct ReflowCommand: ParsableCommand {
     let plan = try plan(in: directory, record, model)
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
     for number in 1...rounds {
-      let round = ReflowRound(
+      let round = ReflowRun(
         number: number, source: flows[number - 1].run, directory: directory, plan: plan, original: record)
       try round.complete(
         threads: threads.count, report: json ? { Terminal.note($0) } : { print($0) })
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
+    // The rounds are on the disk, and a report is soon begun again.
+    Interruption.releaseSignals()
+    if let status = Interruption.exitStatus { throw RunError(message: "stopped by a signal", status: status) }
     let report = try ReflowReport(
       of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: samples,
       threads: threads.count,

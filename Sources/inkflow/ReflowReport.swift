@@ -59,13 +59,16 @@ struct ReflowReport: Encodable {
     let space = isSmall ? PixelSpace(train: train, test: test) : nil
     var picture = ReflowPicture(height: train.height, width: train.width, channels: train.channels)
     var progress = ProgressLine()
+    var solvesDone = 0
+    let solves = sources.count * (Self.eulerSteps.count + 1)
     flows = try sources.map { source in
       let opened = try OpenedModel(source.run.path, averaged: nil)
       let sampler = Sampler(model: opened.model, threads: threads)
       func show(_ solver: String, _ done: Int) {
         progress.show(
-          "report: \(source.name), \(solver), \(done)/\(count) images", fraction: Double(done) / Double(count)
-        )
+          "report: \(source.name), \(solver), \(done)/\(count) images",
+          fraction: (Double(solvesDone) + Double(done) / Double(count)) / Double(solves))
+        if done == count { solvesDone += 1 }
       }
       do {
         var images = try Self.eulerSteps.map { steps in
@@ -148,6 +151,8 @@ struct ReflowReport: Encodable {
 /// Rows of flows, columns of solvers; in each cell a small sheet from the same noise.
 private struct ReflowPicture {
   private static let imagesPerCell = 8
+  /// Small images are shown larger.
+  private var scale: Int { max(1, 56 / width) }
   let height: Int
   let width: Int
   let channels: Int
@@ -165,13 +170,13 @@ private struct ReflowPicture {
       let some = Array(images.prefix(Self.imagesPerCell * height * width * channels))
       return ContactSheet.image(
         pixels: Pixels.bytes(some.span), height: height, width: width, channels: channels,
-        columns: Self.imagesPerCell / 2, padding: 1)
+        columns: Self.imagesPerCell / 2, padding: 1, scale: scale)
     }
   }
 
   var sheet: PNGImage {
     ContactSheet.image(
       pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
-      columns: columns, padding: 12)
+      columns: columns, padding: 16)
   }
 }

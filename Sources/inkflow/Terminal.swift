@@ -73,6 +73,12 @@ enum Interruption {
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
+  /// From here on the first signal ends the process: for work that has no state worth saving.
+  static func releaseSignals() {
+    signal(SIGINT, SIG_DFL)
+    signal(SIGTERM, SIG_DFL)
+  }
+
   /// The exit status of the signal that came, if one did.
   static var exitStatus: Int32? {
     let number = received.load(ordering: .relaxed)

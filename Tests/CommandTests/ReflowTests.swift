@@ -45,8 +45,8 @@ import Testing
       #expect((try #require(flows[1]["run"] as? String)).hasSuffix("straight/round-1"))
       #expect(try bytes(directory + "/straight/report.json") == Data(straight.output.utf8))
       let picture = try PNGImage.decode([UInt8](bytes(directory + "/straight/reflow.png")))
-      // Cells of 4 by 2 images with 1 pixel between them, 5 by 3 cells with 12.
-      #expect(picture.width == 5 * (4 * 9 + 1 + 12) + 12 && picture.height == 3 * (2 * 9 + 1 + 12) + 12)
+      // Cells of 4 by 2 images, 56 wide with 1 between them; 5 by 3 cells with 16 between them.
+      #expect(picture.width == 5 * (4 * 57 + 1 + 16) + 16 && picture.height == 3 * (2 * 57 + 1 + 16) + 16)
 
       // Killed once the first part of the first round is there.
       let process = try Command.start(["reflow", "run", "--output", "reflow"] + Self.options, in: directory)

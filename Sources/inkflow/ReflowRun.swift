@@ -6,7 +6,7 @@ import Sampling
 import Training
 
 /// One round of reflow: pairs from the flow before, and a run on them from its weights.
-struct ReflowRound {
+struct ReflowRun {
   let number: Int
   /// The flow before.
   let source: RunDirectory
@@ -112,6 +112,8 @@ struct ReflowRound {
       execution: .init(
         threads: threads, checkpointEvery: original.execution.checkpointEvery, keep: original.execution.keep),
       lossScale: .init(training))
+    // A kill between a run's first checkpoint and its run.json leaves one that belongs to no run.
+    unlink(run.checkpointPath(step: 0))
     let trainer = try Trainer(
       beginning: run, record: record, examples: training, heldOut: heldOut, initialModel: source)
     if let minutes = plan.minutes { trainer.setSteps(minutes: minutes) }
