@@ -10,6 +10,8 @@ public enum RandomPurpose: UInt32, Sendable {
   case heldOutNoise = 7
   case samplingNoise = 8
   case synthetic = 9
+  case likelihoodDequantization = 10
+  case likelihoodProbe = 11
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a

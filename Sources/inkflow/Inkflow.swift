@@ -21,7 +21,7 @@ struct Inkflow: ParsableCommand {
     version: RunRecord.currentVersion,
     subcommands: [
       TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
-      BenchCommand.self,
+      BenchCommand.self, LikelihoodCommand.self,
     ])
 }
 

@@ -29,8 +29,6 @@ struct SampleCommand: ParsableCommand {
     }
   }
 
-  enum Weights: String, ExpressibleByArgument, CaseIterable { case averaged, raw }
-
   @Argument(help: "A run, a checkpoint file or a diffusers directory.")
   var model: String
 

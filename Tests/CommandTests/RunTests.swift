@@ -133,7 +133,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [[], ["train"], ["sample"], ["inspect"], ["synthesize"], ["bench"]])
+  @Test(arguments: [[], ["train"], ["sample"], ["inspect"], ["synthesize"], ["bench"], ["likelihood"]])
   func helpGoesToStandardOutput(_ command: [String]) throws {
     try withTemporaryDirectory { directory in
       let help = try Command.run(command + ["--help"], in: directory)
