@@ -63,6 +63,6 @@ let package = Package(
       "TrainingTests",
       ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
-    tests("CommandTests", ["inkflow", "Imagery"]),
+    tests("CommandTests", ["inkflow", "Imagery", "Network", "Kernels"]),
   ]
 )

@@ -24,6 +24,11 @@ public struct GaussianMixtureTarget: VelocityField, Sendable {
       (1 - t) * (1 - t) + t * t * standardDeviation * standardDeviation
     }
 
+    /// g = (t·s² − (1 − t)) / S, the slope of the component's own field.
+    func gain(time t: Double) -> Double {
+      (t * standardDeviation * standardDeviation - (1 - t)) / variance(time: t)
+    }
+
     /// log(w·N(x; t·μ, S·I)) of the state x in `states` from `first` on.
     func logJointDensity(_ states: Span<Double>, first: Int, time t: Double) -> Double {
       let variance = variance(time: t)
@@ -64,8 +69,7 @@ public struct GaussianMixtureTarget: VelocityField, Sendable {
       for i in first..<first + dimension { velocities[i] = 0 }
       for component in components {
         let responsibility = exp(component.logJointDensity(states, first: first, time: t) - total)
-        let s = component.standardDeviation
-        let gain = (t * s * s - (1 - t)) / component.variance(time: t)
+        let gain = component.gain(time: t)
         for j in 0..<dimension {
           let mean = component.mean[j]
           velocities[first + j] += responsibility * (mean + gain * (states[first + j] - t * mean))

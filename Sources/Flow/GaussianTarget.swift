@@ -63,7 +63,7 @@ public struct GaussianTarget: VelocityField, Sendable {
   }
 
   /// ∂u_j/∂x_j.
-  private func gain(_ j: Int, time t: Double) -> Double {
+  func gain(_ j: Int, time t: Double) -> Double {
     let s = standardDeviation[j]
     return (t * s * s - (1 - t)) / variance(j, time: t)
   }

@@ -41,6 +41,21 @@ public enum SolverError: Error, Equatable {
   case stepUnderflow(samples: Range<Int>, time: Double, step: Double)
 }
 
+extension SolverError {
+  /// The same error in a caller's count of the samples, of which the first given to the solver is number `first`.
+  public func numbered(from first: Int) -> SolverError {
+    switch self {
+    case .nonFiniteVelocity(let sample, let component, let time):
+      .nonFiniteVelocity(sample: first + sample, component: component, time: time)
+    case .nonFiniteState(let sample, let component, let time):
+      .nonFiniteState(sample: first + sample, component: component, time: time)
+    case .stepUnderflow(let samples, let time, let step):
+      .stepUnderflow(
+        samples: first + samples.lowerBound..<first + samples.upperBound, time: time, step: step)
+    }
+  }
+}
+
 extension SolverError: CustomStringConvertible {
   public var description: String {
     switch self {

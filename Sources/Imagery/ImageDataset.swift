@@ -1,4 +1,5 @@
 import Files
+import Kernels
 
 /// Images of one size, with or without labels: one split of a data set, whole in memory.
 public struct ImageDataset: Sendable {
@@ -43,6 +44,21 @@ public struct ImageDataset: Sendable {
     self.pixelsChecksum = crc32(pixels.span.bytes)
     self.labelsChecksum = labels.map { crc32($0.span.bytes) }
     precondition(labels == nil || labels?.count == count, "one label per image")
+  }
+
+  /// Images with the noise of a likelihood, `Pixels.dequantize`: [count, height, width, channels]. An image's noise
+  /// depends on seed, draw and its number alone.
+  public func dequantized(_ numbers: Range<Int>, seed: UInt64, draw: Int) -> [Float] {
+    numbers.flatMap { number in
+      var image = [Float](repeating: 0, count: imageSize)
+      var values = image.mutableSpan
+      Pixels.dequantize(
+        pixels.span.extracting(number * imageSize..<(number + 1) * imageSize),
+        Philox(
+          seed: seed, purpose: .likelihoodDequantization, step: UInt32(draw), index: UInt32(number)),
+        into: &values)
+      return image
+    }
   }
 
   /// Bytes in one image.

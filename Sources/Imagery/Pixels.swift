@@ -1,3 +1,5 @@
+import Kernels
+
 /// The two scales of a pixel: bytes 0...255 in files, numbers −1...1 in the model.
 public enum Pixels {
   /// x = b/127.5 − 1.
@@ -20,6 +22,16 @@ public enum Pixels {
   public static func normalize(_ bytes: Span<UInt8>, into values: inout MutableSpan<Float>) {
     precondition(bytes.count == values.count, "\(bytes.count) bytes into \(values.count) values")
     for index in bytes.indices { values[index] = normalized(bytes[index]) }
+  }
+
+  /// Writes `bytes` with uniform noise of one grey level over `values`: x = (k + u)/128 − 1, of which a model can
+  /// have a density. Pixel i takes the i-th block's number.
+  ///
+  /// - Precondition: the counts are equal.
+  public static func dequantize(_ bytes: Span<UInt8>, _ noise: Philox, into values: inout MutableSpan<Float>)
+  {
+    precondition(bytes.count == values.count, "\(bytes.count) bytes into \(values.count) values")
+    for i in bytes.indices { values[i] = (Float(bytes[i]) + Float(noise.uniform(UInt32(i)))) / 128 - 1 }
   }
 
   /// The bytes of `values`, each by `byte(_:)`.

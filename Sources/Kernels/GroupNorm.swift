@@ -154,13 +154,13 @@ package struct GroupNorm: Sendable {
   ///   - da: [height, width, channels].
   ///   - derivative: da/dy, from `forward`; nil without SiLU.
   ///   - scratch: [2, channels].
-  ///   - weightGradient, biasGradient: [channels], added to.
+  ///   - weightGradient, biasGradient: [channels], added to; nil where they aren't wanted.
   ///   - addend: of `shape`, what is added to dx besides: a residual connection's gradient. Nil for none.
   ///   - dx: added to if `accumulates`.
   package func backward(
     _ x: Span<Float>, statistics: Span<Float>, weight: Span<Float>, _ da: Span<Float>,
     derivative: Span<Float>?, scratch: consuming MutableSpan<Float>,
-    weightGradient: consuming MutableSpan<Float>, biasGradient: consuming MutableSpan<Float>,
+    weightGradient: consuming MutableSpan<Float>?, biasGradient: consuming MutableSpan<Float>?,
     adding addend: Span<Float>? = nil, into dx: consuming MutableSpan<Float>, accumulates: Bool
   ) {
     precondition(addend == nil || addend?.count == shape.count)
@@ -173,7 +173,7 @@ package struct GroupNorm: Sendable {
     let (da, derivative) = (da.pointer, derivative?.pointer)
     let (meanOfGradient, dx) = (scratch.pointer, dx.pointer)
     let meanOfProduct = meanOfGradient + channels
-    let (dGamma, dBeta) = (weightGradient.pointer, biasGradient.pointer)
+    let (dGamma, dBeta) = (weightGradient?.pointer, biasGradient?.pointer)
     // Σ dy and Σ dy·(x − mean) at first.
     let zero = Lanes(repeating: 0)
     meanOfGradient.update(repeating: 0, count: 2 * channels)
@@ -201,8 +201,8 @@ package struct GroupNorm: Sendable {
       let gamma = gamma.lanes(at: c, count: lanes)
       let sum = meanOfGradient.lanes(at: c, count: lanes)
       let product = meanOfProduct.lanes(at: c, count: lanes) * deviation.lanes(at: c, count: lanes)
-      dBeta.store(dBeta.lanes(at: c, count: lanes) + sum, at: c, count: lanes)
-      dGamma.store(dGamma.lanes(at: c, count: lanes) + product, at: c, count: lanes)
+      if let dBeta { dBeta.store(dBeta.lanes(at: c, count: lanes) + sum, at: c, count: lanes) }
+      if let dGamma { dGamma.store(dGamma.lanes(at: c, count: lanes) + product, at: c, count: lanes) }
       meanOfGradient.store(gamma * sum, at: c, count: lanes)
       meanOfProduct.store(gamma * product, at: c, count: lanes)
     }

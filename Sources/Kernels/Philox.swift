@@ -11,6 +11,8 @@ public enum RandomPurpose: UInt32, Sendable {
   case samplingNoise = 8
   case synthetic = 9
   case straightnessTime = 10
+  case likelihoodDequantization = 11
+  case likelihoodProbe = 12
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a

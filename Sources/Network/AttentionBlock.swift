@@ -80,18 +80,14 @@ struct AttentionBlock: Sendable {
 
   /// Writes the input's gradient.
   func backward(_ pass: BackwardPass) {
-    let (activations, gradients, parameterGradients) = (
-      pass.activations, pass.gradients, pass.parameterGradients
-    )
+    let (activations, gradients) = (pass.activations, pass.gradients)
+    let parameterGradients = pass.parameterGradients
     let (scratch, channels) = (pass.workspace.attention, pass.workspace.channels)
     let rows = attention.tokens
     for image in pass.images {
       let (x, n) = (input[image], normalized[image])
       let (dx, dy, dn) = (input.gradient(image), output.gradient(image), normalized.gradient(image))
-      addLinearWeightGradient(
-        activations[mixed[image]], gradients[dy], rows: rows,
-        into: parameterGradients.mutable(toOutput.weight))
-      addColumnSums(gradients[dy], into: parameterGradients.mutable(toOutput.bias))
+      pass.addGradients(of: toOutput, input: mixed[image], dy, rows: rows)
       linear(
         gradients[dy], rows: rows, weights: pass.prepared[toOutput.transposed],
         into: gradients.mutable(mixed.gradient(image)))
@@ -104,10 +100,7 @@ struct AttentionBlock: Sendable {
         dv: gradients.mutable(value.gradient(image)))
       fill(gradients.mutable(dn), with: 0)
       for (projection, tensor) in projections {
-        addLinearWeightGradient(
-          activations[n], gradients[tensor.gradient(image)], rows: rows,
-          into: parameterGradients.mutable(projection.weight))
-        addColumnSums(gradients[tensor.gradient(image)], into: parameterGradients.mutable(projection.bias))
+        pass.addGradients(of: projection, input: n, tensor.gradient(image), rows: rows)
         linear(
           gradients[tensor.gradient(image)], rows: rows, weights: pass.prepared[projection.transposed],
           into: gradients.mutable(dn), accumulates: true)
@@ -116,8 +109,8 @@ struct AttentionBlock: Sendable {
         activations[x], statistics: activations[statistics(of: image)],
         weight: pass.parameters[normParameters.weight], gradients[dn], derivative: nil,
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
-        weightGradient: parameterGradients.mutable(normParameters.weight),
-        biasGradient: parameterGradients.mutable(normParameters.bias),
+        weightGradient: parameterGradients?.mutable(normParameters.weight),
+        biasGradient: parameterGradients?.mutable(normParameters.bias),
         adding: gradients[dy], into: gradients.mutable(dx), accumulates: false)
     }
   }

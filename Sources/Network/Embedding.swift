@@ -76,9 +76,10 @@ struct Embedding: Sendable {
     fill(pass.gradients.mutable(output.activated.gradient(pass.images)), with: 0)
   }
 
+  /// Adds the parameters' gradients. There is no input that another layer computes.
   func backward(_ pass: BackwardPass) {
     let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
-    let parameterGradients = pass.parameterGradients
+    guard let parameterGradients = pass.parameterGradients else { return }
     let all = pass.images
     siluGradient(
       activations[embedded[all]], gradients[output.activated.gradient(all)],
@@ -88,19 +89,13 @@ struct Embedding: Sendable {
         add(gradients[embedded.gradient(image)], into: parameterGradients.mutable(row))
       }
     }
-    addLinearWeightGradient(
-      activations[activatedHidden[all]], gradients[embedded.gradient(all)], rows: count,
-      into: parameterGradients.mutable(second.weight))
-    addColumnSums(gradients[embedded.gradient(all)], into: parameterGradients.mutable(second.bias))
+    pass.addGradients(of: second, input: activatedHidden[all], embedded.gradient(all), rows: count)
     linear(
       gradients[embedded.gradient(all)], rows: count, weights: pass.prepared[second.transposed],
       into: gradients.mutable(activatedHidden.gradient(all)))
     siluGradient(
       activations[hidden[all]], gradients[activatedHidden.gradient(all)],
       into: gradients.mutable(hidden.gradient(all)))
-    addLinearWeightGradient(
-      activations[sinusoids[all]], gradients[hidden.gradient(all)], rows: count,
-      into: parameterGradients.mutable(first.weight))
-    addColumnSums(gradients[hidden.gradient(all)], into: parameterGradients.mutable(first.bias))
+    pass.addGradients(of: first, input: sinusoids[all], hidden.gradient(all), rows: count)
   }
 }

@@ -23,7 +23,7 @@ package protocol FlowNetwork: Sendable {
   func forward(_ pass: ForwardPass)
 
   /// Runs backward after `forward` in the same workspace: reads the gradient at `output` and adds the parameters'
-  /// gradients.
+  /// gradients, where the pass wants them. It may be run again, with another gradient at `output`.
   ///
   /// - Parameter toInput: whether to write the gradient of `input` too.
   func backward(toInput: Bool, _ pass: BackwardPass)

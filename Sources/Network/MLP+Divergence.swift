@@ -62,6 +62,9 @@ extension MLP {
   /// - Parameter divergenceGradients: [count], with respect to each sample's divergence.
   package func backwardWithDivergence(_ divergenceGradients: Span<Float>, _ pass: BackwardPass) {
     let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
+    guard let parameterGradients = pass.parameterGradients else {
+      preconditionFailure("the likelihood is differentiated for its parameters")
+    }
     precondition(carriesTangents && divergenceGradients.count == count)
     let (values, all) = (0..<count, 0..<(1 + dimension) * count)
     for i in 0..<dimension {
@@ -73,9 +76,8 @@ extension MLP {
     for (index, layer) in layers.enumerated().reversed() {
       addLinearWeightGradient(
         activations[layer.input[all]], gradients[layer.sum.gradient(all)], rows: all.count,
-        into: pass.parameterGradients.mutable(layer.parameters.weight))
-      addColumnSums(
-        gradients[layer.sum.gradient(values)], into: pass.parameterGradients.mutable(layer.parameters.bias))
+        into: parameterGradients.mutable(layer.parameters.weight))
+      pass.addBiasGradient(layer.sum.gradient(values), to: layer.parameters.bias)
       linear(
         gradients[layer.sum.gradient(all)], rows: all.count,
         weights: pass.prepared[layer.parameters.transposed],

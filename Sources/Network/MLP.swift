@@ -103,10 +103,7 @@ package struct MLP: FlowNetwork {
     let (activations, gradients, rows) = (pass.activations, pass.gradients, pass.images)
     for (index, layer) in layers.enumerated().reversed() {
       let dz = layer.sum.gradient(rows)
-      addLinearWeightGradient(
-        activations[layer.input[rows]], gradients[dz], rows: rows.count,
-        into: pass.parameterGradients.mutable(layer.parameters.weight))
-      addColumnSums(gradients[dz], into: pass.parameterGradients.mutable(layer.parameters.bias))
+      pass.addGradients(of: layer.parameters, input: layer.input[rows], dz, rows: rows.count)
       if index == 0 && !toInput { return }
       let dx = layer.input.gradient(rows)
       linear(

@@ -54,7 +54,7 @@ struct NormalizedConvolution: Sendable {
   ) {
     let (padded, derivatives) = (pass.workspace.padded, pass.workspace.derivative)
     let (plain, channels) = (pass.workspace.plain, pass.workspace.channels)
-    let gradients = pass.gradients
+    let (gradients, parameterGradients) = (pass.gradients, pass.parameterGradients)
     for (index, image) in pass.images.enumerated() {
       norm.forward(
         pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
@@ -71,8 +71,8 @@ struct NormalizedConvolution: Sendable {
         plain[activated.part(index, length: norm.shape.count)],
         derivative: derivatives[derivatives.all.part(index, length: norm.shape.count)],
         scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
-        weightGradient: pass.parameterGradients.mutable(normParameters.weight),
-        biasGradient: pass.parameterGradients.mutable(normParameters.bias),
+        weightGradient: parameterGradients?.mutable(normParameters.weight),
+        biasGradient: parameterGradients?.mutable(normParameters.bias),
         adding: gradients[optional: addend?.gradient(image)], into: gradients.mutable(x.gradient(image)),
         accumulates: accumulates)
     }

@@ -43,8 +43,8 @@ struct PaddedConvolution: Sendable {
     }
   }
 
-  /// Reads the padded inputs, made again, and the gradient at `y`; adds the weights' gradient and writes the
-  /// input's. (The bias's is the caller's, who may have use for the sums.)
+  /// Reads the padded inputs, made again, and the gradient at `y`; adds the weights' gradient, where it is wanted,
+  /// and writes the input's. (The bias's is the caller's, who may have use for the sums.)
   ///
   /// - Parameters:
   ///   - arena, dx: where the gradient of the convolution's `source` goes, [count, …]; nil if it isn't wanted.
@@ -61,9 +61,11 @@ struct PaddedConvolution: Sendable {
         into: paddedGradient.mutable(Slice(offset: index * plane, count: plane)))
     }
     let dy = Slice(offset: 0, count: pass.count * plane)
-    convolution.addWeightGradient(
-      padded[paddedInputs(pass.count)], paddedGradient[dy], count: pass.count,
-      into: pass.parameterGradients.mutable(parameters.weight), scratch: scratch.mutable(scratch.all))
+    if let parameterGradients = pass.parameterGradients {
+      convolution.addWeightGradient(
+        padded[paddedInputs(pass.count)], paddedGradient[dy], count: pass.count,
+        into: parameterGradients.mutable(parameters.weight), scratch: scratch.mutable(scratch.all))
+    }
     guard let dx else { return }
     convolution.inputGradient(
       paddedGradient[dy], count: pass.count, weights: pass.prepared[parameters.backward],

@@ -63,9 +63,10 @@ package struct BackwardPass {
   package var forward: ForwardPass
   /// The backward pass's prepared weights.
   package let prepared: Arena
-  package let parameterGradients: Arena
+  /// Nil where nothing but the input's gradient is wanted: the work for the others is then left out.
+  package let parameterGradients: Arena?
 
-  package init(forward: ForwardPass, prepared: Arena, parameterGradients: Arena) {
+  package init(forward: ForwardPass, prepared: Arena, parameterGradients: Arena?) {
     self.forward = forward
     self.prepared = prepared
     self.parameterGradients = parameterGradients
@@ -77,4 +78,20 @@ package struct BackwardPass {
   var workspace: Workspace { forward.workspace }
   var activations: Arena { forward.workspace.activations }
   var gradients: Arena { forward.workspace.gradients }
+
+  /// Adds the gradient of a bias: the sums of the gradients `dy` at the rows that it was added to.
+  func addBiasGradient(_ dy: Slice, to bias: Slice) {
+    guard let parameterGradients else { return }
+    addColumnSums(gradients[dy], into: parameterGradients.mutable(bias))
+  }
+
+  /// Adds a linear layer's gradients.
+  ///
+  /// - Parameters: x: [rows, in], among the activations; dy: [rows, out], among the gradients.
+  func addGradients(of layer: LinearParameters, input x: Slice, _ dy: Slice, rows: Int) {
+    guard let parameterGradients else { return }
+    addLinearWeightGradient(
+      activations[x], gradients[dy], rows: rows, into: parameterGradients.mutable(layer.weight))
+    addBiasGradient(dy, to: layer.bias)
+  }
 }

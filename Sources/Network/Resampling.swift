@@ -33,9 +33,7 @@ struct ConvolutionLayer: Sendable {
   ///   - toInput: whether the input's gradient is wanted.
   func backward(accumulates: Bool, toInput: Bool = true, _ pass: BackwardPass) {
     padInputs(pass.forward)
-    addColumnSums(
-      pass.gradients[output.gradient(pass.images)],
-      into: pass.parameterGradients.mutable(convolution.parameters.bias))
+    pass.addBiasGradient(output.gradient(pass.images), to: convolution.parameters.bias)
     convolution.backward(
       output, into: pass.gradients, toInput ? input.gradient(pass.images) : nil,
       accumulates: accumulates, pass)
@@ -72,9 +70,7 @@ struct UpsamplingLayer: Sendable {
   /// Writes the input's gradient.
   func backward(_ pass: BackwardPass) {
     upsampleInputs(pass.forward)
-    addColumnSums(
-      pass.gradients[output.gradient(pass.images)],
-      into: pass.parameterGradients.mutable(convolution.parameters.bias))
+    pass.addBiasGradient(output.gradient(pass.images), to: convolution.parameters.bias)
     convolution.backward(
       output, into: pass.gradients, input.gradient(pass.images), accumulates: false, pass)
   }

@@ -66,35 +66,34 @@ struct ResidualBlock: Sendable {
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.
   func backward(accumulates: Bool, _ pass: BackwardPass) {
-    let (activations, gradients, parameterGradients) = (
-      pass.activations, pass.gradients, pass.parameterGradients
-    )
+    let gradients = pass.gradients
     let (dx, dy) = (input.gradient(pass.images), output.gradient(pass.images))
-    addColumnSums(gradients[dy], into: parameterGradients.mutable(second.bias))
+    pass.addBiasGradient(dy, to: second.bias)
     second.backward(hidden, output, accumulates: false, pass)
-    let dTime = time.gradient(pass.images)
-    fill(gradients.mutable(dTime), with: 0)
-    for image in pass.images {
-      addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(time.gradient(image)))
-    }
-    addColumnSums(gradients[dTime], into: parameterGradients.mutable(first.bias))
+    if pass.parameterGradients != nil { backwardToTime(pass) }
     if let shortcut {
       let rows = pass.count * input.shape.pixels
       linear(
         gradients[dy], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(dx),
         accumulates: accumulates)
-      addLinearWeightGradient(
-        activations[input[pass.images]], gradients[dy], rows: rows,
-        into: parameterGradients.mutable(shortcut.weight))
-      addColumnSums(gradients[dy], into: parameterGradients.mutable(shortcut.bias))
+      pass.addGradients(of: shortcut, input: input[pass.images], dy, rows: rows)
     }
     first.backward(
       input, hidden, adding: shortcut == nil ? output : nil, accumulates: accumulates || shortcut != nil, pass
     )
-    addLinearWeightGradient(
-      activations[embedding.activated[pass.images]], gradients[dTime], rows: pass.count,
-      into: parameterGradients.mutable(timeProjection.weight))
-    addColumnSums(gradients[dTime], into: parameterGradients.mutable(timeProjection.bias))
+  }
+
+  /// Reads the gradient at h; adds those of conv1's bias and of the time projection, and to the embedding's.
+  private func backwardToTime(_ pass: BackwardPass) {
+    let gradients = pass.gradients
+    let dTime = time.gradient(pass.images)
+    fill(gradients.mutable(dTime), with: 0)
+    for image in pass.images {
+      addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(time.gradient(image)))
+    }
+    pass.addBiasGradient(dTime, to: first.bias)
+    pass.addGradients(
+      of: timeProjection, input: embedding.activated[pass.images], dTime, rows: pass.count)
     linear(
       gradients[dTime], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
       into: gradients.mutable(embedding.activated.gradient(pass.images)), accumulates: true)

@@ -211,7 +211,7 @@ public struct UNet: FlowNetwork {
   }
 
   /// Runs backward after `forward` in the same workspace: reads the gradient at `output` and adds the parameters'
-  /// gradients.
+  /// gradients, where the pass wants them. It may be run again, with another gradient at `output`.
   ///
   /// - Parameter toInput: whether to write the gradient of `input` too.
   package func backward(toInput: Bool, _ pass: BackwardPass) {
@@ -221,8 +221,7 @@ public struct UNet: FlowNetwork {
         if let upsampler = level.upsampler {
           forEachChunk(pass, of: upsampler.output.shape) { upsampler.backward($0) }
         } else {
-          addColumnSums(
-            pass.gradients[output.gradient(pass.images)], into: pass.parameterGradients.mutable(last.bias))
+          pass.addBiasGradient(output.gradient(pass.images), to: last.bias)
           last.backward(lastInput, output, accumulates: false, pass)
         }
         for step in level.steps.reversed() {

@@ -62,10 +62,7 @@ package struct ImageExamples: ExampleSource {
     random.noise.fillNormals(noise)
     let pixels = dataset.pixels.span.extracting(row * dimension..<(row + 1) * dimension)
     if dequantize {
-      let uniform = random.dequantization
-      for i in pixels.indices {
-        data[i] = (Float(pixels[i]) + Float(uniform.uniform(UInt32(i)))) / 128 - 1
-      }
+      Pixels.dequantize(pixels, random.dequantization, into: &data)
     } else {
       Pixels.normalize(pixels, into: &data)
     }

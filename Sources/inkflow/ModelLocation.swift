@@ -1,13 +1,19 @@
+import ArgumentParser
 import Files
 import Foundation
 import Network
 import Training
+
+/// Which of a run's weights a command takes.
+enum Weights: String, ExpressibleByArgument, CaseIterable { case averaged, raw }
 
 /// What the argument MODEL names, opened.
 struct OpenedModel {
   let model: Model
   /// Where the weights came from: the checkpoint's file, or the directory.
   let path: String
+  /// How it was trained; nil where a directory with a model doesn't say.
+  let settings: TrainingSettings?
 
   /// - Parameters:
   ///   - path: a run, a checkpoint file or a diffusers directory.
@@ -35,7 +41,7 @@ struct OpenedModel {
           .malformed, path, "holds one set of weights, \(model.notes["weights"] ?? "of unknown kind")",
           remedy: "leave out --weights, or name a run or a checkpoint")
       }
-      self.init(model: model, path: path)
+      self.init(model: model, path: path, settings: nil)
     } else {
       throw FileError(
         .malformed, path, "holds neither a run (run.json) nor a model (config.json)",
@@ -44,11 +50,14 @@ struct OpenedModel {
   }
 
   private init(_ checkpoint: Checkpoint, _ averaged: Bool?) throws {
-    self.init(model: try checkpoint.model(averaged: averaged), path: checkpoint.path)
+    self.init(
+      model: try checkpoint.model(averaged: averaged), path: checkpoint.path,
+      settings: checkpoint.header.settings)
   }
 
-  private init(model: Model, path: String) {
+  private init(model: Model, path: String, settings: TrainingSettings?) {
     self.model = model
     self.path = path
+    self.settings = settings
   }
 }

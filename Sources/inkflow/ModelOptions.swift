@@ -7,8 +7,6 @@ import Network
 
 /// The argument MODEL: a trained model that draws pictures.
 struct ModelOptions: ParsableArguments {
-  enum Weights: String, ExpressibleByArgument, CaseIterable { case averaged, raw }
-
   @Argument(help: "A run, a checkpoint file or a diffusers directory.")
   var model: String
 

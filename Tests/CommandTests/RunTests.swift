@@ -135,7 +135,7 @@ import Testing
 
   @Test(arguments: [
     [], ["train"], ["sample"], ["inspect"], ["synthesize"], ["import-images"], ["toy"], ["invert"],
-    ["interpolate"], ["reflow"], ["bench"],
+    ["interpolate"], ["reflow"], ["likelihood"], ["bench"],
   ])
   func helpGoesToStandardOutput(_ command: [String]) throws {
     try withTemporaryDirectory { directory in

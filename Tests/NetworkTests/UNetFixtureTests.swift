@@ -120,6 +120,13 @@ import Testing
     let inputGradient = test.read(unet.input, of: workspace.gradients, gradient: true)
     let expectedGradient = test.channelsLast(try expected.floats("input_gradient"), unet.input.shape)
     #expect(relativeError(inputGradient, expectedGradient) < 1e-3)
+
+    // Once more after the same forward pass, and without the parameters' gradients: the same bits.
+    fill(workspace.gradients.mutable(unet.input.gradient(0..<test.count)), with: .nan)
+    unet.backward(
+      toInput: true,
+      BackwardPass(forward: test.forward, prepared: test.backwardWeights, parameterGradients: nil))
+    #expect(test.read(unet.input, of: workspace.gradients, gradient: true) == inputGradient)
   }
 
   @Test(arguments: ["unconditional", "conditional"])
