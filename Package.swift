@@ -22,7 +22,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 let package = Package(
   name: "inkflow",
   products: [
-    .executable(name: "inkflow", targets: ["inkflow"]),
+    .executable(name: "inkflow", targets: ["inkflow"])
   ]
     + ["Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
   dependencies: [

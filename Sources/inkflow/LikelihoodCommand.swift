@@ -178,7 +178,8 @@ struct LikelihoodCommand: ParsableCommand {
     case true: break
     case false: Terminal.note("note: the run was not trained with --dequantize; \(consequence)")
     case nil:
-      Terminal.note("note: '\(model.model)' doesn't say whether it was trained with --dequantize; \(consequence)")
+      Terminal.note(
+        "note: '\(model.model)' doesn't say whether it was trained with --dequantize; \(consequence)")
     }
   }
 
