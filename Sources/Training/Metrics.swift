@@ -20,14 +20,19 @@ public struct StepMetrics: Codable, Sendable {
   /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
   public var heldOutLoss: Double?
 
-  /// The last held-out loss in a run's `metrics.jsonl`, if there is one.
+  /// All lines of a run's `metrics.jsonl`, one that a killed process left half written excepted.
   ///
   /// - Throws: `FileError` where the file can't be read.
+  public static func all(of run: RunDirectory) throws(FileError) -> [StepMetrics] {
+    let decoder = RunRecord.decoder()
+    return try readFile(run.metricsPath).split(separator: 10).compactMap {
+      try? decoder.decode(StepMetrics.self, from: Data($0))
+    }
+  }
+
+  /// The last held-out loss among them, if there is one.
   public static func lastHeldOutLoss(of run: RunDirectory) throws(FileError) -> Double? {
-    let lines = try readFile(run.metricsPath).split(separator: 10)
-    return lines.reversed().lazy.compactMap {
-      (try? RunRecord.decoder().decode(StepMetrics.self, from: Data($0)))?.heldOutLoss
-    }.first
+    try all(of: run).last { $0.heldOutLoss != nil }?.heldOutLoss
   }
 }
 

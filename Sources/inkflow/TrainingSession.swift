@@ -19,6 +19,7 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
+      try writeLossCurve()
       report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
@@ -42,6 +43,7 @@ struct TrainingSession {
       case .epoch(let metrics):
         heldOutLoss = metrics.heldOutLoss
         let path = try writeSheet(step: metrics.step)
+        try writeLossCurve()
         progress.finish()
         Terminal.note(
           "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
@@ -78,6 +80,10 @@ struct TrainingSession {
         + "\(Terminal.fixed(scale.meanField, 3))"
         + (scale.affineField.map { ", best affine field \(Terminal.fixed($0, 3))" } ?? ""))
     if trainer.step > 0 { Terminal.note("resuming after step \(trainer.step)") }
+  }
+
+  private func writeLossCurve() throws {
+    try LossCurve(trainer.run, record).image.write(to: trainer.run.lossCurvePath)
   }
 
   /// Samples always from the same noise, by a solver that is quick rather than exact: 64 of them, or of images

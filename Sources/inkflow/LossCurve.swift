@@ -1,0 +1,52 @@
+import Files
+import Imagery
+import Training
+
+/// `loss.png`: a run's loss by step, on the scale of what fields that know nothing reach.
+struct LossCurve {
+  private let metrics: [StepMetrics]
+  private let scale: RunRecord.LossScale
+
+  init(_ run: RunDirectory, _ record: RunRecord) throws(FileError) {
+    metrics = try StepMetrics.all(of: run)
+    scale = record.lossScale
+  }
+
+  /// Means of at most so many stretches of steps are drawn: a single step's loss is mostly noise.
+  private static let stretches = 200
+
+  var image: PNGImage {
+    let last = Double(max(metrics.last?.step ?? 1, 2))
+    // The first steps, near the zero field's loss, are off the plot: the later ones would be a flat line.
+    let top = scale.affineField.map { 1.6 * $0 } ?? 1.1 * scale.meanField
+    var plot = Plot(
+      title: "Flow-matching loss per pixel by step", captions: [""], columns: 1, side: 420, x: 0...last,
+      y: 0...top)
+    let level = scale.affineField ?? scale.meanField
+    plot.line([0, level, last, level], from: .plotGrey)
+    plot.line(training, thickness: 1.6, from: .plotBlue)
+    plot.points(heldOut, radius: 3.5, .plotOrange, opacity: 1)
+    plot.legend([
+      ("training", .plotBlue), ("held-out", .plotOrange),
+      (scale.affineField == nil ? "mean of the data" : "best affine field", .plotGrey),
+    ])
+    return plot.image
+  }
+
+  /// [stretches, 2] The middle step and the mean loss of each.
+  private var training: [Double] {
+    let length = max(1, metrics.count / Self.stretches)
+    return stride(from: 0, to: metrics.count - metrics.count % length, by: length).flatMap { first in
+      let part = metrics[first..<first + length]
+      return [
+        Double(part[first].step) + Double(length - 1) / 2,
+        part.reduce(0) { $0 + $1.loss } / Double(length),
+      ]
+    }
+  }
+
+  /// [epochs, 2]
+  private var heldOut: [Double] {
+    metrics.flatMap { line in line.heldOutLoss.map { [Double(line.step), $0] } ?? [] }
+  }
+}
