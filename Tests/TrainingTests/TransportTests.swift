@@ -45,6 +45,7 @@ import Testing
   /// samples wherever they are.
   @Test func statesOnTheWay() throws {
     let sampler = try gentleSampler()
+    let solver = Solver.adaptive(rtol: 1e-4, atol: 1e-4)
     let unwatched = try sampler.sample(0..<70, seed: 4, solver: solver)
     let times = [1, 0, 0.5, 0.75]
     func watch(_ numbers: Range<Int>) throws -> (samples: Sampler.Samples, states: [[[Double]]]) {
