@@ -171,17 +171,17 @@ func heatColor(_ value: Double) -> PlotColor {
 }
 
 extension Plot {
-  struct Ticks {
-    let values: [Double]
+  package struct Ticks {
+    package let values: [Double]
     let digits: Int
 
-    func text(_ value: Double) -> String {
+    package func text(_ value: Double) -> String {
       String(format: "%.\(digits)f", value == 0 ? 0 : value).replacingOccurrences(of: "-", with: "−")
     }
   }
 
   /// Round numbers in a range, four to nine of them: multiples of 1, 2 or 5 times a power of ten.
-  static func ticks(_ range: ClosedRange<Double>) -> Ticks {
+  package static func ticks(_ range: ClosedRange<Double>) -> Ticks {
     let span = range.upperBound - range.lowerBound
     precondition(span > 0 && span.isFinite, "an axis needs a range")
     let power = pow(10, (log10(span / 4)).rounded(.down))

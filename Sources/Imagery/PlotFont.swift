@@ -1,5 +1,5 @@
 /// Letters for plots: 5 dots wide, 7 high above the line and 2 below it.
-enum PlotFont {
+package enum PlotFont {
   static let width = 5
   static let height = 7
   /// From one letter to the next.
@@ -7,7 +7,7 @@ enum PlotFont {
 
   /// The rows of a character from the top, each of 5 bits with the leftmost dot in the highest. What the font doesn't
   /// have is drawn as a box.
-  static func rows(of character: Character) -> [UInt8] {
+  package static func rows(of character: Character) -> [UInt8] {
     glyphs[character] ?? [0x1F, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1F]
   }
 

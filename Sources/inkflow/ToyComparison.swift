@@ -83,7 +83,8 @@ struct ToyComparison: Encodable {
     let times = curves.compactMap { $0.firstTime(at: target)?.seconds }
     if times.count == 2, times[0] > 0 {
       lines.append(
-        "flow matching is there \(Terminal.fixed(times[1] / times[0], 1)) times as fast")
+        "to get there, training by simulation takes \(Terminal.fixed(times[1] / times[0], 2)) times as long as "
+          + "flow matching")
     }
     lines.append("curves in \(picture), \(Terminal.fixed(seconds, 1)) s in all")
     return lines.joined(separator: "\n")

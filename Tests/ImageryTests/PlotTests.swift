@@ -1,6 +1,5 @@
+import Imagery
 import Testing
-
-@testable import Imagery
 
 @Suite struct PlotTests {
   @Test func ticksAreRoundNumbersInTheRange() {
