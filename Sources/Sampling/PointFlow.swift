@@ -68,26 +68,14 @@ package final class PointFlow {
     return frames
   }
 
-  /// How far the paths are from straight lines: S = ∫₀¹ E‖(z₁ − z₀) − v(z_t, t)‖² dt along the flow's own paths (Liu et
-  /// al. 2022, equation 3), by the trapezoidal rule over the steps. 0 for straight paths, which one Euler step follows.
-  package func straightness(of noise: [Double], steps: Int = 64) throws -> Double {
-    let frames = try trajectories(of: noise, steps: steps)
-    let field = field(capacity: noise.count / dimension)
+  /// How far the paths are from straight lines, summed over dimensions: `Straightness`, at equally spaced times.
+  package func straightness(of noise: [Double], timesPerPath: Int = 64) throws -> Double {
     let count = noise.count / dimension
-    let samples = Array(0..<count)
-    var velocities = noise
-    var total = 0.0
-    for (index, states) in frames.enumerated() {
-      let times = Array(repeating: Double(index) / Double(steps), count: count)
-      var span = velocities.mutableSpan
-      field.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
-      var sum = 0.0
-      for i in noise.indices {
-        let difference = frames[steps][i] - noise[i] - velocities[i]
-        sum += difference * difference
-      }
-      total += sum / Double(count) * (index == 0 || index == steps ? 0.5 : 1) / Double(steps)
-    }
-    return total
+    let times = (0..<timesPerPath).map { (Double($0) + 0.5) / Double(timesPerPath) }
+    var field = field(capacity: count)
+    let paths = try Straightness(
+      of: &field, from: noise, times: (0..<count).flatMap { _ in times }, rtol: 1e-5, atol: 1e-5
+    ).paths
+    return Double(dimension) * paths.reduce(0, +) / Double(count)
   }
 }
