@@ -52,6 +52,10 @@ public struct Straightness: Sendable {
       let rowTimes = samples.map { times[$0 * timesPerPath + index] }
       var span = velocities.mutableSpan
       try field.evaluate(rows, times: rowTimes.span, samples: samples.span, into: &span)
+      if let i = velocities.firstIndex(where: { !$0.isFinite }) {
+        throw SolverError.nonFiniteVelocity(
+          sample: i / dimension, component: i % dimension, time: rowTimes[i / dimension])
+      }
       for sample in samples {
         for i in sample * dimension..<(sample + 1) * dimension {
           let difference = ends[i] - noise[i] - velocities[i]

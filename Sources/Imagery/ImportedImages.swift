@@ -86,23 +86,30 @@ public struct ImportedImages: Sendable {
 
   public func count(of split: ImageDataset.Split) -> Int { splits[split, default: []].count }
 
-  /// Every tenth picture, class by class, is for testing. In each split the classes are mixed evenly, so that its
+  /// Every tenth picture of a class is for testing, from its second on. In each split the classes are mixed evenly, so that its
   /// first images, however many, hold about the same share of every class.
   static func split(_ labels: [UInt8]) -> [ImageDataset.Split: [Int]] {
     // `labels` are sorted, as the folder is: a class's pictures lie together.
-    Dictionary(grouping: labels.indices) { $0 % 10 == 1 ? ImageDataset.Split.test : .train }
-      .mapValues { indices in
-        let groups = Dictionary(grouping: indices) { labels[$0] }.mapValues { Array($0) }
-        // Picture k of a class of n goes to (k + 1/2)/n of the way.
-        let places = groups.values.flatMap { group in
-          group.enumerated().map { k, index in (numerator: 2 * k + 1, denominator: group.count, index: index)
-          }
+    var firsts: [UInt8: Int] = [:]
+    for index in labels.indices where firsts[labels[index]] == nil { firsts[labels[index]] = index }
+    let isForTesting = labels.indices.map { ($0 - firsts[labels[$0], default: 0]) % 10 == 1 }
+    // Classes of one picture each have no second one: then the second of all.
+    let none = !isForTesting.contains(true)
+    return Dictionary(grouping: labels.indices) {
+      isForTesting[$0] || none && $0 == 1 ? ImageDataset.Split.test : .train
+    }
+    .mapValues { indices in
+      let groups = Dictionary(grouping: indices) { labels[$0] }.mapValues { Array($0) }
+      // Picture k of a class of n goes to (k + 1/2)/n of the way.
+      let places = groups.values.flatMap { group in
+        group.enumerated().map { k, index in (numerator: 2 * k + 1, denominator: group.count, index: index)
         }
-        return places.sorted { a, b in
-          let (left, right) = (a.numerator * b.denominator, b.numerator * a.denominator)
-          return left == right ? a.index < b.index : left < right
-        }.map(\.index)
       }
+      return places.sorted { a, b in
+        let (left, right) = (a.numerator * b.denominator, b.numerator * a.denominator)
+        return left == right ? a.index < b.index : left < right
+      }.map(\.index)
+    }
   }
 
   /// Writes the data set that `ImageDataset.load` reads: the four files under MNIST's names, and `classes.json`, a

@@ -24,6 +24,8 @@ public struct Inversion: Sendable {
 extension Sampler {
   /// The most often that `invert` divides the tolerance by ten: beyond, the network's single precision shows.
   public static let maximumTightening = 3
+  /// Below it (1e-8, but for rounding) no tolerance is tightened.
+  private static let leastTightened = 0.99e-8
 
   /// Takes images back to their noise, and forth again, by `Solver.adaptive` with `.sample` control.
   ///
@@ -54,20 +56,31 @@ extension Sampler {
     var pending = Array(0..<count)
     for tightening in 0...Self.maximumTightening where !pending.isEmpty {
       let factor = pow(0.1, Double(tightening))
+      // Below it the rounding of the network shows, not the solver.
+      if tightening > 0 && max(rtol, atol) * factor < Self.leastTightened { break }
       let solver = Solver.adaptive(rtol: rtol * factor, atol: atol * factor)
       let total = 2 * pending.count
       let theirLabels = labels.map { labels in pending.map { labels[$0] } }
-      let noise = try transport(
-        pending.flatMap { images[elements($0)] }, from: 1, to: 0, solver: solver, labels: theirLabels,
-        progress: { progress($0, total) })
-      let back = try transport(
-        noise.values, from: 0, to: 1, solver: solver, labels: theirLabels,
-        progress: { progress(total / 2 + $0, total) })
+      let (noise, back): (Samples, Samples)
+      do {
+        noise = try transport(
+          pending.flatMap { images[elements($0)] }, from: 1, to: 0, solver: solver, labels: theirLabels,
+          progress: { progress($0, total) })
+        back = try transport(
+          noise.values, from: 0, to: 1, solver: solver, labels: theirLabels,
+          progress: { progress(total / 2 + $0, total) })
+      } catch let error as SolverError {
+        // What a looser tolerance has found stands, with its residual.
+        if tightening == 0 { throw error }
+        break
+      }
       for (row, image) in pending.enumerated() {
+        let residual = rootMeanSquare(
+          zip(back.values[elements(row)], images[elements(image)]).map { Double($0) - Double($1) })
+        guard tightening == 0 || residual < inversion.residuals[image] else { continue }
         inversion.noise.replace(image, by: row, of: noise, dimension: dimension)
         inversion.reconstruction.replace(image, by: row, of: back, dimension: dimension)
-        inversion.residuals[image] = rootMeanSquare(
-          zip(back.values[elements(row)], images[elements(image)]).map { Double($0) - Double($1) })
+        inversion.residuals[image] = residual
         inversion.tightenings[image] = tightening
       }
       pending.removeAll { inversion.residuals[$0] <= 10 * max(rtol, atol) }

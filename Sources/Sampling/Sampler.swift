@@ -73,8 +73,8 @@ public final class Sampler {
     observe: (_ sample: Int, _ index: Int, _ state: Span<Double>) -> Void = { _, _, _ in }
   ) throws -> Samples {
     try integrate(
-      numbers.count, from: 0, to: 1, solver, labels, progress, at: times, observe,
-      initialState: { noise(number: numbers.lowerBound + $0, seed: seed) })
+      numbers.count, numberedFrom: numbers.lowerBound, from: 0, to: 1, solver, labels, progress, at: times,
+      observe, initialState: { noise(number: numbers.lowerBound + $0, seed: seed) })
   }
 
   /// Takes given states along the flow, either way: noise to images (from 0 to 1), or images to the noise
@@ -93,13 +93,17 @@ public final class Sampler {
     let dimension = model.unet.configuration.dimension
     precondition(states.count.isMultiple(of: dimension), "not a whole number of states")
     return try integrate(
-      states.count / dimension, from: start, to: end, solver, labels, progress, at: [], { _, _, _ in },
+      states.count / dimension, numberedFrom: 0, from: start, to: end, solver, labels, progress, at: [],
+      { _, _, _ in },
       initialState: { Array(states[$0 * dimension..<($0 + 1) * dimension]) })
   }
 
-  /// - Parameter initialState: x at `start` of the state `index`.
+  /// - Parameters:
+  ///   - firstNumber: of the first sample, for errors.
+  ///   - initialState: x at `start` of the state `index`.
   private func integrate(
-    _ count: Int, from start: Double, to end: Double, _ solver: Solver, _ labels: [Int]?,
+    _ count: Int, numberedFrom firstNumber: Int, from start: Double, to end: Double, _ solver: Solver,
+    _ labels: [Int]?,
     _ progress: (Int) -> Void, at times: [Double],
     _ observe: (_ sample: Int, _ index: Int, _ state: Span<Double>) -> Void,
     initialState: (_ index: Int) -> [Float]
@@ -122,8 +126,13 @@ public final class Sampler {
           observe(row, index, states.span.extracting(elements))
         }
       }
-      let statistics = try solver.integrate(&field, from: start, to: end, states: &states) { step in
-        step.forEachState(at: times) { row, index, state in observe(first + row, index, state) }
+      let statistics: SolverStatistics
+      do {
+        statistics = try solver.integrate(&field, from: start, to: end, states: &states) { step in
+          step.forEachState(at: times) { row, index, state in observe(first + row, index, state) }
+        }
+      } catch let error as SolverError {
+        throw error.numbered(from: firstNumber + first)
       }
       samples.values += states.map { Float($0) }
       samples.evaluations += statistics.evaluations

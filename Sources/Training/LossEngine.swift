@@ -19,9 +19,9 @@ package final class LossEngine: Sendable {
   private let backwardWeights: Arena
   /// One loss for each example of a batch.
   private let losses: Arena
-  /// The gradient in chunks, and the square of each one's length.
+  /// The gradient in chunks, and each one's length, whose square might not fit a Float32.
   private let chunks: Chunks
-  private let chunkSquares: Arena
+  private let chunkNorms: Arena
 
   /// One thread's memory.
   private struct Worker: Sendable {
@@ -48,7 +48,7 @@ package final class LossEngine: Sendable {
     backwardWeights = Arena(count: network.plan.backwardWeights.count)
     losses = Arena(count: maximumBatchSize)
     chunks = Chunks(of: parameterCount)
-    chunkSquares = Arena(count: chunks.count)
+    chunkNorms = Arena(count: chunks.count)
   }
 
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
@@ -77,10 +77,12 @@ package final class LossEngine: Sendable {
       let (engine, chunk) = (shared.0, shared.0.chunks[index])
       let sum = engine.lanes[0]
       for lane in engine.lanes[1..<shared.1] { add(lane[chunk], into: sum.mutable(chunk)) }
-      let squares = engine.chunkSquares
-      fill(squares.mutable(squares.all.part(index, length: 1)), with: Float(sumOfSquares(sum[chunk])))
+      let norms = engine.chunkNorms
+      fill(
+        norms.mutable(norms.all.part(index, length: 1)),
+        with: Float(sumOfSquares(sum[chunk]).squareRoot()))
     }
-    return (meanLoss(batch), total(chunkSquares, count: chunks.count).squareRoot())
+    return (meanLoss(batch), total(chunkNorms, count: chunks.count) { $0 * $0 }.squareRoot())
   }
 
   /// The batch's mean loss without a gradient.
@@ -106,13 +108,13 @@ package final class LossEngine: Sendable {
   }
 
   private func meanLoss(_ batch: Batch) -> Double {
-    total(losses, count: batch.count) / Double(batch.count)
+    total(losses, count: batch.count) { $0 } / Double(batch.count)
   }
 
-  private func total(_ arena: Arena, count: Int) -> Double {
+  private func total(_ arena: Arena, count: Int, of term: (Double) -> Double) -> Double {
     let values = arena[arena.all[0..<count]]
     var sum = 0.0
-    for i in values.indices { sum += Double(values[i]) }
+    for i in values.indices { sum += term(Double(values[i])) }
     return sum
   }
 

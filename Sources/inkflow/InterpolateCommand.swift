@@ -55,11 +55,11 @@ struct InterpolateCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    for (name, value) in [("from", from), ("to", lastNumber)] {
-      try require((0...4_000_000_000).contains(value), "--\(name) must be from 0 to 4000000000.")
-    }
     try require((2...1000).contains(frames), "--frames must be from 2 to 1000.")
     try require((1...1000).contains(rows), "--rows must be from 1 to 1000.")
+    for (name, value) in [("from", from), ("to", to ?? 0)] {
+      try require((0...4_000_000_000).contains(value), "--\(name) must be from 0 to 4000000000.")
+    }
     try require(
       frames * rows <= 20_000, "--frames times --rows must be at most 20000, not \(frames * rows).")
     try require(dataset != nil || split == nil, "--split goes with --dataset.")
@@ -74,7 +74,7 @@ struct InterpolateCommand: ParsableCommand {
     let opened = try model.open()
     let configuration = opened.model.unet.configuration
     let output = output ?? model.defaultOutput("interpolation.png")
-    for path in [output, animate].compactMap({ $0 }) { try requireDirectory(of: path) }
+    try requireWritable([output, animate])
     let labels = try label.labels(count: rows * frames, for: configuration)
     let sampler = Sampler(model: opened.model, threads: threads.count)
     let start = ContinuousClock.now

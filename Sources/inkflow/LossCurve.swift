@@ -17,12 +17,13 @@ struct LossCurve {
 
   var image: PNGImage {
     let last = Double(max(metrics.last?.step ?? 1, 2))
-    // The first steps, near the zero field's loss, are off the plot: the later ones would be a flat line.
-    let top = scale.affineField.map { 1.6 * $0 } ?? 1.1 * scale.meanField
+    // The first steps, near the zero field's loss, may be off the plot: the later ones would be a flat line.
+    let level = scale.affineField ?? scale.meanField
+    let latest = max(training.last ?? 0, heldOut.last ?? 0)
+    let top = max(1.6 * level, 1.2 * latest, 1e-6)
     var plot = Plot(
       title: "Flow-matching loss per pixel by step", captions: [""], columns: 1, side: 420, x: 0...last,
       y: 0...top)
-    let level = scale.affineField ?? scale.meanField
     plot.line([0, level, last, level], from: .plotGrey)
     plot.line(training, thickness: 1.6, from: .plotBlue)
     plot.points(heldOut, radius: 3.5, .plotOrange, opacity: 1)

@@ -56,6 +56,16 @@ struct LabelOption: ParsableArguments {
   }
 }
 
+/// Refuses files that can't be written, or that two outputs share, before a long solve.
+func requireWritable(_ paths: [String?]) throws {
+  let paths = paths.compactMap { $0 }
+  let resolved = Set(paths.map { URL(fileURLWithPath: $0).standardizedFileURL.path })
+  guard resolved.count == paths.count else {
+    throw ValidationError("two outputs go to the same file; name a file for each.")
+  }
+  for path in paths { try requireDirectory(of: path) }
+}
+
 /// A long solve should not end at a directory that isn't there.
 func requireDirectory(of path: String) throws(FileError) {
   let parent = (path as NSString).deletingLastPathComponent
@@ -64,6 +74,10 @@ func requireDirectory(of path: String) throws(FileError) {
     throw FileError(
       .cannotCreate, path, "can't be created: no writable directory '\(directory)'",
       remedy: "make it, or name another file")
+  }
+  var isDirectory: ObjCBool = false
+  if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+    throw FileError(.cannotCreate, path, "is a directory", remedy: "name a file")
   }
 }
 

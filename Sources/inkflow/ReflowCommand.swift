@@ -20,7 +20,7 @@ struct ReflowCommand: ParsableCommand {
   var original: String
 
   @Option(help: "Rounds, those that there are included.")
-  var rounds = 1
+  var rounds: Int?
 
   @Option(help: "Pairs of each round, a twentieth of which is held out. (default: 10000)")
   var pairs: Int?
@@ -70,7 +70,8 @@ struct ReflowCommand: ParsableCommand {
     func require(_ holds: Bool, _ message: String) throws {
       if !holds { throw ValidationError(message) }
     }
-    try require((1...ReflowPlan.largestRound).contains(rounds), "--rounds must be from 1 to 40.")
+    try require(
+      rounds.map { (1...ReflowPlan.largestRound).contains($0) } ?? true, "--rounds must be from 1 to 40.")
     try require(
       pairs.map { (2...ReflowPlan.largestCount).contains($0) } ?? true, "--pairs must be from 2 to 100000000."
     )
@@ -108,7 +109,7 @@ struct ReflowCommand: ParsableCommand {
     let model = try OpenedModel(original, averaged: nil).model
     let plan = try plan(in: directory, record, model)
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
-    for number in 1...rounds {
+    for number in 1...plan.rounds {
       let round = ReflowRun(
         number: number, source: flows[number - 1].run, directory: directory, plan: plan, original: record)
       try round.complete(
@@ -160,7 +161,14 @@ struct ReflowCommand: ParsableCommand {
       }
       var plan = try ReflowPlan(path: path)
       try refuseDifferences(from: plan, model)
-      setLength(of: &plan)
+      if let rounds {
+        guard rounds >= plan.rounds else {
+          throw ConfigurationError(
+            "--rounds is \(rounds), but \(plan.rounds) were begun; pass as many or more, or leave it out")
+        }
+        plan.rounds = rounds
+      }
+      try setLength(of: &plan)
       try plan.write(to: path)
       return plan
     }
@@ -171,22 +179,26 @@ struct ReflowCommand: ParsableCommand {
     }
     var plan = ReflowPlan(
       model: .init(path: original, checksum: model.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
-      atol: atol ?? 1e-3, seed: seed ?? 0, batchSize: batchSize ?? record.settings.batchSize,
+      atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1,
+      batchSize: batchSize ?? record.settings.batchSize,
       learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps)
-    setLength(of: &plan)
     guard plan.batchSize <= plan.trainingPairs else {
       throw ConfigurationError(
         "batches of \(plan.batchSize) are more than the \(plan.trainingPairs) pairs to train on; pass a smaller "
           + "--batch-size or more --pairs")
     }
+    try setLength(of: &plan)
     try createDirectory(directory)
     try plan.write(to: path)
     return plan
   }
 
-  private func setLength(of plan: inout ReflowPlan) {
+  private func setLength(of plan: inout ReflowPlan) throws(ConfigurationError) {
     if let steps { plan.steps = steps }
     if let epochs { plan.steps = epochs * (plan.trainingPairs / plan.batchSize) }
+    guard (1...1_000_000_000).contains(plan.steps) else {
+      throw ConfigurationError("a round of \(plan.steps) steps is longer than 10⁹; pass fewer --epochs")
+    }
     if steps != nil || epochs != nil || minutes != nil { plan.minutes = minutes }
   }
 

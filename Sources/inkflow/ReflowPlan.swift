@@ -15,6 +15,7 @@ struct ReflowPlan: Codable {
   var rtol: Double
   var atol: Double
   var seed: UInt64
+  var rounds: Int
   var batchSize: Int
   var learningRate: Double
   /// Of each round that is yet to begin; `minutes`, where given, go before them.

@@ -68,7 +68,7 @@ struct SampleCommand: ParsableCommand {
     let configuration = opened.model.unet.configuration
     let labels = try label.labels(count: count, for: configuration)
     let output = output ?? model.defaultOutput("grid.png")
-    for path in [output, idx, trajectory, animate].compactMap({ $0 }) { try requireDirectory(of: path) }
+    try requireWritable([output, idx, trajectory, animate])
     let sampler = Sampler(model: opened.model, threads: threads.count)
     var journey = SampleJourney(
       count: count, configuration: configuration, hasStrip: trajectory != nil, isAnimated: animate != nil)

@@ -87,7 +87,6 @@ struct ToyCommand: ParsableCommand {
 
   func run() throws {
     let start = ContinuousClock.now
-    Interruption.catchSignals()
     try createDirectory(output)
     let session = ToySession(self)
     do {
