@@ -20,7 +20,8 @@ public struct StepMetrics: Codable, Sendable {
   /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
   public var heldOutLoss: Double?
 
-  /// All lines of a run's `metrics.jsonl`, one that a killed process left half written excepted.
+  /// The lines of a run's `metrics.jsonl`. Those that can't be read, as one that a killed process left half written, are
+  /// passed over.
   ///
   /// - Throws: `FileError` where the file can't be read.
   public static func all(of run: RunDirectory) throws(FileError) -> [StepMetrics] {
