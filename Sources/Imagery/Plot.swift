@@ -32,7 +32,7 @@ public struct Plot {
     let yTicks = Self.ticks(y)
     let numbers = yTicks.values.map { PlotCanvas.width(of: yTicks.text($0), scale: 2) }.max() ?? 0
     let (left, captionHeight, below) = (numbers + 22, 26, labels == nil ? 40 : 60)
-    let (titleHeight, right) = (44 + (labels == nil ? 0 : 22), 20)
+    let (titleHeight, right) = (44 + (labels == nil ? 0 : 22), 32)
     let rows = (captions.count + columns - 1) / columns
     let (columnWidth, rowHeight) = (left + side + right, captionHeight + side + below)
     let needed = PlotCanvas.width(of: title, scale: 2) + 40

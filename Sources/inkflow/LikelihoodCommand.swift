@@ -54,15 +54,11 @@ struct LikelihoodCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    func require(_ holds: Bool, _ message: String) throws {
-      if !holds { throw ValidationError(message) }
-    }
     try require((1...1_000_000).contains(count), "--count must be from 1 to 1000000.")
     try require((0...1_000_000_000).contains(first), "--first must be from 0 to 1000000000.")
     try require((1...1000).contains(probes), "--probes must be from 1 to 1000.")
     try require((1...1000).contains(draws), "--draws must be from 1 to 1000.")
-    try require(rtol >= 0 && rtol <= 1, "--rtol must be from 0 to 1.")
-    try require(atol > 0 && atol <= 1, "--atol must be more than 0, at most 1.")
+    try requireTolerances(rtol: rtol, atol: atol)
   }
 
   private var numbers: Range<Int> { first..<first + count }
@@ -137,11 +133,6 @@ struct LikelihoodCommand: ParsableCommand {
   /// Model and data must fit each other, and the numbers the data.
   private func check(_ opened: OpenedModel, _ images: ImageDataset) throws(ConfigurationError) {
     let network = opened.model.unet.configuration
-    guard network.inputChannels == network.outputChannels else {
-      throw ConfigurationError(
-        "'\(opened.path)' maps \(network.inputChannels) channels to \(network.outputChannels), so it is no "
-          + "velocity field; name a model whose input and output have the same channels")
-    }
     let ours = [network.sampleHeight, network.sampleWidth, network.inputChannels]
     let theirs = [images.height, images.width, images.channels]
     guard ours == theirs else {

@@ -67,9 +67,6 @@ struct ReflowCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    func require(_ holds: Bool, _ message: String) throws {
-      if !holds { throw ValidationError(message) }
-    }
     try require(
       rounds.map { (1...ReflowPlan.largestRound).contains($0) } ?? true, "--rounds must be from 1 to 40.")
     try require(
@@ -85,8 +82,7 @@ struct ReflowCommand: ParsableCommand {
       minutes.map { $0 > 0 && $0 <= 100_000 } ?? true, "--minutes must be more than 0, at most 100000.")
     try require(
       learningRate.map { $0 > 0 && $0 <= 1 } ?? true, "--learning-rate must be more than 0, at most 1.")
-    try require(rtol.map { $0 >= 0 && $0 <= 1 } ?? true, "--rtol must be from 0 to 1.")
-    try require(atol.map { $0 > 0 && $0 <= 1 } ?? true, "--atol must be more than 0, at most 1.")
+    try requireTolerances(rtol: rtol, atol: atol)
     try require((64...1_000_000).contains(samples), "--samples must be from 64 to 1000000.")
   }
 

@@ -61,9 +61,6 @@ struct ToyCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    func require(_ holds: Bool, _ message: String) throws {
-      if !holds { throw ValidationError(message) }
-    }
     try require(steps.map { (1...10_000_000).contains($0) } ?? true, "--steps must be from 1 to 10000000.")
     try require((1...65_536).contains(batchSize), "--batch-size must be from 1 to 65536.")
     try require(learningRate > 0 && learningRate <= 1, "--learning-rate must be more than 0, at most 1.")

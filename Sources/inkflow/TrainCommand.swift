@@ -70,9 +70,6 @@ struct TrainCommand: ParsableCommand {
   var resume = false
 
   func validate() throws {
-    func require(_ holds: Bool, _ message: String) throws {
-      if !holds { throw ValidationError(message) }
-    }
     try require(
       [epochs != nil, steps != nil, minutes != nil].count { $0 } <= 1,
       "give only one of --epochs, --steps and --minutes.")
