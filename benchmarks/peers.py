@@ -1,4 +1,4 @@
-"""Inkflow beside its peers: the same network (preset small), machine, threads and precision (Float32).
+"""Inkflow beside its peers: the same network, machine, threads and precision (Float32).
 
     make peers            # installs requirements.txt into a virtual environment outside the tree, then runs this
 
@@ -16,11 +16,12 @@ import sys
 import tempfile
 import time
 
-SIDE = 28
-NETWORK = dict(
-    sample_size=SIDE, in_channels=1, out_channels=1, block_out_channels=(32, 64, 64), layers_per_block=2,
-    down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-    up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"), norm_num_groups=8, attention_head_dim=None)
+PRESETS = {  # as `UNetConfiguration.Preset`: (side, channels, widths of the levels)
+    "small": (28, 1, (32, 64, 64)),
+    "color-32": (32, 3, (64, 96, 128)),
+    "color-64": (64, 3, (32, 64, 96, 128)),
+    "color-128": (128, 3, (16, 32, 64, 96, 128)),
+}
 TORCH = {  # name: (channels last, compiled)
     "PyTorch eager": (False, False),
     "PyTorch channels-last": (True, False),
@@ -30,14 +31,29 @@ TORCH = {  # name: (channels last, compiled)
 EXPORTED = ["ONNX Runtime", "OpenVINO"]
 
 
+def unet(preset):
+    from diffusers import UNet2DModel
+    side, channels, widths = PRESETS[preset]
+    plain = len(widths) - 1
+    return UNet2DModel(
+        sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=widths, layers_per_block=2,
+        down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",),
+        up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * plain, norm_num_groups=8, attention_head_dim=None)
+
+
+def shape(preset, batch):
+    side, channels, _ = PRESETS[preset]
+    return batch, channels, side, side
+
+
 # ---- One peer, in a process of its own: reads requests from stdin, one JSON object a line, and answers.
 
-def serve(name, threads, folder):
+def serve(name, preset, threads, folder):
     start = time.perf_counter()
     if name in TORCH:
-        measure = torch_peer(*TORCH[name], threads)
+        measure = torch_peer(*TORCH[name], preset, threads)
     else:
-        measure = exported_peer(name, threads, pathlib.Path(folder))
+        measure = exported_peer(name, preset, threads, pathlib.Path(folder))
     measure("evaluation", 1)
     print(json.dumps({"start": time.perf_counter() - start}), flush=True)
     for line in sys.stdin:
@@ -55,19 +71,18 @@ def serve(name, threads, folder):
         print(json.dumps({"seconds": statistics.median(times), "memory": memory}), flush=True)
 
 
-def torch_peer(channels_last, compiled, threads):
+def torch_peer(channels_last, compiled, preset, threads):
     import torch
-    from diffusers import UNet2DModel
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = UNet2DModel(**NETWORK).to(memory_format=layout)
+    network = unet(preset).to(memory_format=layout)
     # A graph for each batch size, as its user would have it, and not one for all.
     run = torch.compile(network, dynamic=False) if compiled else network
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
     def measure(task, batch):
-        data = torch.randn(batch, 1, SIDE, SIDE).to(memory_format=layout)
+        data = torch.randn(shape(preset, batch)).to(memory_format=layout)
         if task == "evaluation":
             with torch.no_grad():
                 run(data, torch.full((batch,), 500.0))
@@ -85,7 +100,7 @@ def torch_peer(channels_last, compiled, threads):
     return measure
 
 
-def exported_peer(name, threads, folder):
+def exported_peer(name, preset, threads, folder):
     import numpy
     path = folder / "unet.onnx"
     if name == "ONNX Runtime":
@@ -109,39 +124,39 @@ def exported_peer(name, threads, folder):
             return compiled[len(t)]([x, t])
 
     def measure(task, batch):
-        run(numpy.random.randn(batch, 1, SIDE, SIDE).astype("float32"), numpy.full(batch, 500, "float32"))
+        run(numpy.random.randn(*shape(preset, batch)).astype("float32"), numpy.full(batch, 500, "float32"))
 
     return measure
 
 
-def export(folder):
+def export(preset, folder):
     import torch
-    from diffusers import UNet2DModel
 
     class Field(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.unet = UNet2DModel(**NETWORK)
+            self.unet = unet(preset)
 
         def forward(self, x, t):
             return self.unet(x, t).sample
 
     batch = torch.export.Dim("batch")
     torch.onnx.export(
-        Field().eval(), (torch.randn(2, 1, SIDE, SIDE), torch.tensor([100.0, 200.0])), f"{folder}/unet.onnx",
+        Field().eval(), (torch.randn(shape(preset, 2)), torch.tensor([100.0, 200.0])), f"{folder}/unet.onnx",
         input_names=["x", "t"], dynamic_shapes=({0: batch}, {0: batch}), dynamo=True, verbose=False)
 
 
 # ---- The comparison.
 
 class Peer:
-    def __init__(self, name, threads, folder):
+    def __init__(self, name, preset, threads, folder):
         self.name = name
         self.warmed = set()
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false")
         begin = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", name, "--threads", str(threads), "--folder", folder],
+            [sys.executable, __file__, "--serve", name, "--preset", preset, "--threads", str(threads),
+             "--folder", folder],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, stderr=sys.stderr)
         self.answer()
         self.start = time.perf_counter() - begin
@@ -166,14 +181,16 @@ class Peer:
 class Inkflow:
     name = "Inkflow"
 
-    def __init__(self, program, threads):
-        self.program, self.threads = program, threads
+    def __init__(self, program, preset, threads):
+        self.program, self.preset, self.threads = program, preset, threads
+
+    def command(self, task, batch, *options):
+        return [self.program, "bench", "--json", "--threads", str(self.threads), "--preset", self.preset,
+                "--only", task, "--batch", str(batch), *options]
 
     def measure(self, task, batch, seconds):
         output = subprocess.run(
-            [self.program, "bench", "--json", "--threads", str(self.threads), "--only", task,
-             "--batch", str(batch), "--seconds", str(seconds)],
-            check=True, capture_output=True, text=True).stdout
+            self.command(task, batch, "--seconds", str(seconds)), check=True, capture_output=True, text=True).stdout
         return json.loads(output)["seconds"]
 
 
@@ -208,6 +225,7 @@ def compare(task, batch, contestants, rounds, seconds, report):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--inkflow", default=".build/release/inkflow")
+    parser.add_argument("--preset", default="small", choices=PRESETS)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
@@ -218,28 +236,27 @@ def main():
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        return serve(options.serve, options.threads, options.folder)
+        return serve(options.serve, options.preset, options.threads, options.folder)
 
     report = []
     tasks = [(task, int(batch)) for task, batch in (item.split(":") for item in options.tasks.split(","))]
-    inkflow = Inkflow(options.inkflow, options.threads)
+    inkflow = Inkflow(options.inkflow, options.preset, options.threads)
     with tempfile.TemporaryDirectory() as folder:
         names = [name for name in options.peers if name in TORCH]
         exported = [name for name in options.peers if name in EXPORTED]
         if exported and any(task == "evaluation" for task, _ in tasks):
             subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r}); "
-                            f"import peers; peers.export({folder!r})"], check=True, stdout=subprocess.DEVNULL)
+                            f"import peers; peers.export({options.preset!r}, {folder!r})"], check=True, stdout=subprocess.DEVNULL)
             names += exported
-        peers = [Peer(name, options.threads, folder) for name in names]
+        peers = [Peer(name, options.preset, options.threads, folder) for name in names]
         for task, batch in tasks:
             contestants = [p for p in peers if task == "evaluation" or p.name in TORCH]
             compare(task, batch, [inkflow, *contestants], options.rounds, options.seconds, report)
-        run = f"{folder}/run"
-        memory, _ = peak_memory([options.inkflow, "train", "synthetic", "--batch-size", "128", "--steps", "6",
-                                 "--threads", str(options.threads), "--output", run])
-        _, start = peak_memory([options.inkflow, "sample", run, "--count", "1", "--solver", "euler", "--steps", "1"])
-        print(f"\npeak memory of a process that did all of the above, and seconds from its start to a first image"
-              f"\n  {'Inkflow (training at batch 128)':34}{memory:8.0f} MB {start:7.2f} s")
+        batch = max(batch for _, batch in tasks)
+        memory, _ = peak_memory(inkflow.command("training", batch, "--runs", "3"))
+        _, start = peak_memory(inkflow.command("evaluation", 1, "--runs", "1"))
+        print(f"\npeak memory of a process that did all of the above, and seconds from its start to a first evaluation"
+              f"\n  {f'Inkflow (training at batch {batch})':34}{memory:8.0f} MB {start:7.2f} s")
         for peer in peers:
             print(f"  {peer.name:34}{peer.memory:8.0f} MB {peer.start:7.2f} s")
     if options.json:
