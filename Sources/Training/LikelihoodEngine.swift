@@ -11,14 +11,11 @@ import Network
 /// backward through all of them ("discretise, then optimise"). The divergence is exact.
 ///
 ///     k = v(x, t),   m = x + h/2·k,   x ← x + h·v(m, t + h/2),   ℓ ← ℓ + h·div v(m, t + h/2),   h = −1/steps
-///
-/// Lanes of gradients as in `LossEngine`: the bits don't depend on the number of threads.
 package final class LikelihoodEngine: Objective, Sendable {
   /// As many as the samples are drawn with.
   package static let steps = 8
   /// Evaluations of the network for an example, half of them with the divergence.
   package static let evaluations = 2 * steps
-  private static let laneCount = 4
   private static let size = -1 / Float(steps)
 
   /// The same network twice: without tangents for the slope at a step's start, and with them for that at its middle.
@@ -26,7 +23,7 @@ package final class LikelihoodEngine: Objective, Sendable {
   private let carrier: MLP
   private let pool: WorkerPool
   private let workers: [Worker]
-  private let lanes: [Arena]
+  private let lanes: GradientLanes
   private let backwardWeights: Arena
   private let losses: Arena
 
@@ -57,12 +54,12 @@ package final class LikelihoodEngine: Objective, Sendable {
         noise: Arena(count: rows * configuration.dimension), divergences: Arena(count: rows),
         logDeterminants: Arena(count: rows))
     }
-    lanes = (0..<Self.laneCount).map { _ in Arena(count: plans.0.parameters.count) }
+    lanes = GradientLanes(parameterCount: plans.0.parameters.count)
     backwardWeights = Arena(count: plans.0.backwardWeights.count)
     losses = Arena(count: maximumBatchSize)
   }
 
-  package var gradient: Arena { lanes[0] }
+  package var gradient: Arena { lanes.gradient }
 
   package func parametersChanged(_ parameters: Arena) {
     plain.plan.prepare(parameters, forward: Arena(count: 0), backward: backwardWeights, pool: pool)
@@ -73,22 +70,19 @@ package final class LikelihoodEngine: Objective, Sendable {
   ) -> (loss: Double, gradientNorm: Double) {
     precondition(batch.count > 0 && batch.count <= losses.count)
     let microBatches = (batch.count + plain.microBatchSize - 1) / plain.microBatchSize
-    pool.run(Self.laneCount, sharing: (self, batch, parameters, microBatches)) { shared, index, worker in
+    pool.run(lanes.used(microBatches), sharing: (self, batch, parameters, microBatches)) {
+      shared, index, worker in
       let (engine, batch, parameters, microBatches) = shared
-      let (lane, worker) = (engine.lanes[index], engine.workers[worker])
-      fill(lane.mutable(lane.all), with: 0)
-      for microBatch in stride(from: index, to: microBatches, by: Self.laneCount) {
+      let worker = engine.workers[worker]
+      engine.lanes.fill(index, microBatches: microBatches) { microBatch, lane in
         let count = engine.forward(batch, microBatch, parameters, worker)
         engine.backward(count, of: batch.count, parameters, worker, into: lane)
       }
     }
-    let sum = lanes[0]
-    for lane in lanes[1...] { add(lane[lane.all], into: sum.mutable(sum.all)) }
-    let losses = losses
-    let values = losses[losses.all[0..<batch.count]]
-    var total = 0.0
-    for i in values.indices { total += Double(values[i]) }
-    return (total / Double(batch.count), sumOfSquares(sum[sum.all]).squareRoot())
+    return (
+      total(losses, count: batch.count) { $0 } / Double(batch.count),
+      lanes.sum(microBatches: microBatches, on: pool)
+    )
   }
 
   private func pass(_ count: Int, _ parameters: Arena, _ workspace: Workspace) -> ForwardPass {

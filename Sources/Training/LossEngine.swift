@@ -5,23 +5,16 @@ import Network
 /// Computes the flow-matching loss of a batch, and its gradient, on all threads.
 ///
 /// A worker takes whole micro-batches through the network, forward and backward, with no barrier inside.
-/// Gradients are gathered in a fixed number of lanes: lane l adds up micro-batches l, l + 4, … in order, and
-/// the lanes are added in order. So the sums, and all bits after them, don't depend on the number of threads.
 package final class LossEngine: Sendable {
-  static let laneCount = 4
-
   package let network: any FlowNetwork
   package let pool: WorkerPool
   private let workers: [Worker]
-  private let lanes: [Arena]
+  private let lanes: GradientLanes
   /// The weights as the passes read them.
   private let forwardWeights: Arena
   private let backwardWeights: Arena
   /// One loss for each example of a batch.
   private let losses: Arena
-  /// The gradient in chunks, and each one's length, whose square might not fit a Float32.
-  private let chunks: Chunks
-  private let chunkNorms: Arena
 
   /// One thread's memory.
   private struct Worker: Sendable {
@@ -42,17 +35,14 @@ package final class LossEngine: Sendable {
         workspace: Workspace(network.plan, forTraining: true), noise: Arena(count: size),
         data: Arena(count: size), velocity: Arena(count: size))
     }
-    let parameterCount = network.plan.parameters.count
-    lanes = (0..<Self.laneCount).map { _ in Arena(count: parameterCount) }
+    lanes = GradientLanes(parameterCount: network.plan.parameters.count)
     forwardWeights = Arena(count: network.plan.forwardWeights.count)
     backwardWeights = Arena(count: network.plan.backwardWeights.count)
     losses = Arena(count: maximumBatchSize)
-    chunks = Chunks(of: parameterCount)
-    chunkNorms = Arena(count: chunks.count)
   }
 
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
-  package var gradient: Arena { lanes[0] }
+  package var gradient: Arena { lanes.gradient }
 
   /// To be called whenever the parameters have changed.
   package func parametersChanged(_ parameters: Arena) {
@@ -63,26 +53,16 @@ package final class LossEngine: Sendable {
   package func lossAndGradient(
     _ batch: Batch, parameters: Arena
   ) -> (loss: Double, gradientNorm: Double) {
-    let used = min(Self.laneCount, microBatchCount(batch))
-    pool.run(used, sharing: (self, batch, parameters)) { shared, index, worker in
+    let microBatches = microBatchCount(batch)
+    pool.run(lanes.used(microBatches), sharing: (self, batch, parameters)) { shared, index, worker in
       let (engine, batch, parameters) = shared
-      let (lane, worker) = (engine.lanes[index], engine.workers[worker])
-      fill(lane.mutable(lane.all), with: 0)
-      for microBatch in stride(from: index, to: engine.microBatchCount(batch), by: Self.laneCount) {
+      let worker = engine.workers[worker]
+      engine.lanes.fill(index, microBatches: engine.microBatchCount(batch)) { microBatch, lane in
         let pass = engine.forward(batch, microBatch, parameters, worker)
         engine.backward(batch, microBatch, pass, worker, into: lane)
       }
     }
-    pool.run(chunks.count, sharing: (self, used)) { shared, index, _ in
-      let (engine, chunk) = (shared.0, shared.0.chunks[index])
-      let sum = engine.lanes[0]
-      for lane in engine.lanes[1..<shared.1] { add(lane[chunk], into: sum.mutable(chunk)) }
-      let norms = engine.chunkNorms
-      fill(
-        norms.mutable(norms.all.part(index, length: 1)),
-        with: Float(sumOfSquares(sum[chunk]).squareRoot()))
-    }
-    return (meanLoss(batch), total(chunkNorms, count: chunks.count) { $0 * $0 }.squareRoot())
+    return (meanLoss(batch), lanes.sum(microBatches: microBatches, on: pool))
   }
 
   /// The batch's mean loss without a gradient.
@@ -109,13 +89,6 @@ package final class LossEngine: Sendable {
 
   private func meanLoss(_ batch: Batch) -> Double {
     total(losses, count: batch.count) { $0 } / Double(batch.count)
-  }
-
-  private func total(_ arena: Arena, count: Int, of term: (Double) -> Double) -> Double {
-    let values = arena[arena.all[0..<count]]
-    var sum = 0.0
-    for i in values.indices { sum += term(Double(values[i])) }
-    return sum
   }
 
   /// Draws a micro-batch, runs it through the network and writes each image's loss.
@@ -162,19 +135,5 @@ package final class LossEngine: Sendable {
     }
     network.backward(
       toInput: false, BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
-  }
-}
-
-/// A flat array in slices that fit a cache, for threads to share out.
-struct Chunks: Sendable {
-  private static let size = 1 << 15
-  private let total: Int
-
-  init(of total: Int) { self.total = total }
-
-  var count: Int { (total + Self.size - 1) / Self.size }
-
-  subscript(index: Int) -> Slice {
-    Slice(offset: index * Self.size, count: min(Self.size, total - index * Self.size))
   }
 }
