@@ -7,6 +7,8 @@
 public struct LikelihoodEstimate: Sendable {
   /// The finer solves' mean over all images and draws.
   public let mean: Double
+  /// [images] The finer solves' means over the draws of each.
+  public let byImage: [Double]
   /// Over the images, of each one's mean over its draws: √(Σ (m_i − m)² / (n − 1) / n). As every draw and every
   /// image has noise and probes of its own, it covers these too. Nil of one image.
   public let standardError: Double?
@@ -37,19 +39,20 @@ public struct LikelihoodEstimate: Sendable {
       let center = mean(values)
       return values.reduce(0) { $0 + ($1 - center) * ($1 - center) }
     }
-    let byImage = (0..<imageCount).map { image in
+    let draws = (0..<imageCount).map { image in
       (0..<drawCount).map { fine[$0 * imageCount + image] }
     }
+    byImage = draws.map(mean)
     self.mean = mean(fine)
     coarseMean = mean(coarse)
     difference = mean(zip(coarse, fine).map { abs($0 - $1) })
     let count = Double(imageCount)
     standardError =
-      imageCount > 1 ? (squaredDeviations(byImage.map(mean)) / (count - 1) / count).squareRoot() : nil
-    let draws = Double(drawCount)
+      imageCount > 1 ? (squaredDeviations(byImage) / (count - 1) / count).squareRoot() : nil
+    let perImage = Double(drawCount)
     standardErrorOfDraws =
       drawCount > 1
-      ? (byImage.reduce(0) { $0 + squaredDeviations($1) / (draws - 1) / draws } / (count * count))
+      ? (draws.reduce(0) { $0 + squaredDeviations($1) / (perImage - 1) / perImage } / (count * count))
         .squareRoot()
       : nil
   }

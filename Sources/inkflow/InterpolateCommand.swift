@@ -114,7 +114,7 @@ struct InterpolateCommand: ParsableCommand {
     let numbers = Array(from..<from + rows) + Array(lastNumber..<lastNumber + rows)
     guard let dataset else { return numbers.flatMap { sampler.noise(number: $0, seed: seed ?? 0) } }
     let source = try SourceImages(
-      dataset: dataset, split: split ?? .test, numbers: numbers, for: configuration)
+      ImageDataset.load(dataset, split: split ?? .test), named: dataset, numbers: numbers, for: configuration)
     let labels = try label.labels(count: numbers.count, for: configuration)
     return try solving(path) {
       try sampler.transport(

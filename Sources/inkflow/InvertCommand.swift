@@ -21,7 +21,7 @@ struct InvertCommand: ParsableCommand {
   @Argument(help: "mnist, fashion-mnist, synthetic, a directory with IDX files, or a PNG file.")
   var images: String
 
-  @Option(help: "How many images of the data set. (default: 8)")
+  @Option(help: "How many images of the data set. (default: 8, or all that there are)")
   var count: Int?
 
   @Option(help: "The first image's number in its split. (default: 0)")
@@ -45,6 +45,8 @@ struct InvertCommand: ParsableCommand {
 
   @Flag(help: "Print what was done as one JSON object.")
   var json = false
+
+  private static let defaultCount = 8
 
   /// Images side by side; more go below, three rows at a time.
   private static let columns = 16
@@ -71,12 +73,7 @@ struct InvertCommand: ParsableCommand {
     let output = output ?? model.defaultOutput("inversion.png")
     try requireDirectory(of: output)
     let first = first ?? 0
-    let source =
-      try isPNG
-      ? SourceImages(png: images, for: configuration)
-      : SourceImages(
-        dataset: images, split: split ?? .test, numbers: Array(first..<first + (count ?? 8)),
-        for: configuration)
+    let source = try source(from: first, for: configuration)
     let labels = try source.classes(label, for: configuration)
     let sampler = Sampler(model: opened.model, threads: threads.count)
     var progress = ProgressLine()
@@ -106,6 +103,13 @@ struct InvertCommand: ParsableCommand {
       noiseEvaluations: inversion.noise.evaluations,
       reconstructionEvaluations: inversion.reconstruction.evaluations, solverSeconds: seconds)
     print(json ? try jsonText(summary) : describe(summary, inversion))
+  }
+
+  private func source(from first: Int, for configuration: UNetConfiguration) throws -> SourceImages {
+    if isPNG { return try SourceImages(png: images, for: configuration) }
+    let data = try ImageDataset.load(images, split: split ?? .test)
+    let count = count ?? max(1, min(Self.defaultCount, data.count - first))
+    return try SourceImages(data, named: images, numbers: Array(first..<first + count), for: configuration)
   }
 
   /// Three rows: images, noise, reconstructions; and again, where there are many.

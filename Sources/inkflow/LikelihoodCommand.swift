@@ -13,7 +13,7 @@ struct LikelihoodCommand: ParsableCommand {
       The flow is solved from each image back to noise, with Hutchinson's estimate of its divergence along the
       way. Pixels get uniform noise of one grey level, x = (k + u)/128 - 1, so the mean is an upper bound of the
       bits that the grey levels take. Every solve is repeated at half the tolerances, which gives the number
-      printed; where the two disagree, none is.
+      printed; where the two disagree, none is. The picture shows what the model expects and what surprises it.
       """)
 
   @OptionGroup var model: ModelOptions
@@ -48,6 +48,9 @@ struct LikelihoodCommand: ParsableCommand {
   @Option(help: "Seed of noise and probes.")
   var seed: UInt64 = 0
 
+  @Option(help: "Draw the images as PNG, the most likely first, in rows of 20.")
+  var output: String?
+
   @OptionGroup var threads: ThreadsOption
 
   @Flag(help: "Print one JSON object.")
@@ -66,8 +69,9 @@ struct LikelihoodCommand: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     let opened = try model.open()
+    try requireWritable([output])
     let images = try ImageDataset.load(dataset, split: split)
-    try check(opened, images)
+    try SourceImages.check(images, numbers, named: dataset, for: opened.model.unet.configuration)
     let labels = try labels(images, opened)
     noteDequantization(opened)
     let estimator = LikelihoodEstimator(model: opened.model, threads: threads.count)
@@ -85,6 +89,7 @@ struct LikelihoodCommand: ParsableCommand {
       estimate, self, checkpoint: opened.path, weights: opened.model.notes["weights"],
       trainedWithDequantize: opened.settings?.dequantize, evaluations: solves[1].evaluations,
       seconds: (ContinuousClock.now - start) / .seconds(1))
+    if let output { try write(estimate.byImage, of: images, opened, to: output) }
     print(json ? try jsonText(summary) : summary.text)
   }
 
@@ -130,24 +135,6 @@ struct LikelihoodCommand: ParsableCommand {
     return solves
   }
 
-  /// Model and data must fit each other, and the numbers the data.
-  private func check(_ opened: OpenedModel, _ images: ImageDataset) throws(ConfigurationError) {
-    let network = opened.model.unet.configuration
-    let ours = [network.sampleHeight, network.sampleWidth, network.inputChannels]
-    let theirs = [images.height, images.width, images.channels]
-    guard ours == theirs else {
-      func text(_ size: [Int]) -> String { size.map { "\($0)" }.joined(separator: "×") }
-      throw ConfigurationError(
-        "'\(opened.path)' is a model of \(text(ours)) images, '\(dataset)' has images of \(text(theirs)); "
-          + "name the data that the model was trained on, or other data of its size")
-    }
-    guard numbers.upperBound <= images.count else {
-      throw ConfigurationError(
-        "images \(first) to \(numbers.upperBound - 1) are more than the \(split.rawValue) split of '\(dataset)' "
-          + "has, \(images.count); pass a smaller --first or --count")
-    }
-  }
-
   /// The data's own classes, for a model that was trained with classes.
   private func labels(_ images: ImageDataset, _ opened: OpenedModel) throws(ConfigurationError) -> [Int]? {
     guard let classes = opened.model.unet.configuration.classCount else { return nil }
@@ -159,6 +146,22 @@ struct LikelihoodCommand: ParsableCommand {
     guard let label = labels.first(where: { $0 >= classes }) else { return labels }
     throw ConfigurationError(
       "'\(dataset)' has images of class \(label), '\(opened.path)' knows classes 0 to \(classes - 1)")
+  }
+
+  private func write(
+    _ bits: [Double], of images: ImageDataset, _ opened: OpenedModel, to path: String
+  ) throws {
+    let order = bits.indices.sorted { (bits[$0], $0) < (bits[$1], $1) }
+    let size = images.imageSize
+    let pixels = order.flatMap { images.pixels[(first + $0) * size..<(first + $0 + 1) * size] }
+    try ContactSheet.image(pixels: pixels, of: opened.model.unet.configuration, columns: 20).write(
+      to: path,
+      text: [
+        ("software", "inkflow"), ("checkpoint", opened.path),
+        ("images", "\(dataset), \(split.rawValue) split"),
+        ("numbers", order.map { "\(first + $0)" }.joined(separator: " ")),
+        ("bits_per_dimension", order.map { Terminal.fixed(bits[$0], 3) }.joined(separator: " ")),
+      ])
   }
 
   private func noteDequantization(_ opened: OpenedModel) {
@@ -177,6 +180,8 @@ struct LikelihoodCommand: ParsableCommand {
   /// What was found, and how.
   private struct Summary: Encodable {
     let bitsPerDimension: Double
+    /// [count]
+    let bitsByImage: [Double]
     let standardError: Double?
     let standardErrorOfDraws: Double?
     /// Before the tolerances were halved.
@@ -206,6 +211,7 @@ struct LikelihoodCommand: ParsableCommand {
       trainedWithDequantize: Bool?, evaluations: [Int], seconds: Double
     ) {
       bitsPerDimension = estimate.mean
+      bitsByImage = estimate.byImage
       standardError = estimate.standardError
       standardErrorOfDraws = estimate.standardErrorOfDraws
       coarseBitsPerDimension = estimate.coarseMean

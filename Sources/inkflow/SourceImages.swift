@@ -18,23 +18,18 @@ struct SourceImages {
   /// [count, height, width, channels], −1...1.
   var values: [Float] { pixels.map(Pixels.normalized) }
 
-  /// The images `numbers` of a split.
+  /// The images `numbers` of a data set that was named by `name`.
   ///
   /// - Throws: `ConfigurationError` for a number beyond the split, or images of another size than the
   ///   model's.
   init(
-    dataset name: String, split: ImageDataset.Split, numbers: [Int], for configuration: UNetConfiguration
-  ) throws {
-    let data = try ImageDataset.load(name, split: split)
-    if let number = numbers.first(where: { !(0..<data.count).contains($0) }) {
-      throw ConfigurationError(
-        "image \(number): the \(split.rawValue) split of '\(name)' has the images 0 to \(data.count - 1)")
-    }
-    try Self.check(name, data.height, data.width, data.channels, configuration)
+    _ data: ImageDataset, named name: String, numbers: [Int], for configuration: UNetConfiguration
+  ) throws(ConfigurationError) {
+    try Self.check(data, numbers, named: name, for: configuration)
     let size = data.imageSize
     pixels = numbers.flatMap { data.pixels[$0 * size..<($0 + 1) * size] }
     labels = data.labels.map { labels in numbers.map { Int(labels[$0]) } }
-    text = "\(name), \(split.rawValue) split"
+    text = "\(name), \(data.split.rawValue) split"
   }
 
   /// One PNG file.
@@ -66,6 +61,19 @@ struct SourceImages {
       )
     }
     return labels
+  }
+
+  /// Model and data must fit each other, and the numbers the data.
+  static func check(
+    _ data: ImageDataset, _ numbers: some Collection<Int>, named name: String,
+    for configuration: UNetConfiguration
+  ) throws(ConfigurationError) {
+    try check(name, data.height, data.width, data.channels, configuration)
+    if let number = numbers.first(where: { !(0..<data.count).contains($0) }) {
+      throw ConfigurationError(
+        "image \(number): the \(data.split.rawValue) split of '\(name)' has the images 0 to \(data.count - 1); name some of these"
+      )
+    }
   }
 
   private static func check(

@@ -109,6 +109,10 @@ import Testing
     let one = try report(
       ["invert", "run", "image.png", "--rtol", "1e-2", "--atol", "1e-2", "--threads", "1"], in: directory)
     #expect((one["residuals"] as? [Double])?.first == (loose["residuals"] as? [Double])?.first)
+    // By default as many as there are, where these are few.
+    let rest = try report(
+      ["invert", "run", "data", "--first", "18", "--rtol", "0.1", "--atol", "0.1"], in: directory)
+    #expect((rest["residuals"] as? [Double])?.count == 2)
     // More than fit side by side, in rows of three kinds.
     _ = try report(
       ["invert", "run", "data", "--count", "18", "--rtol", "0.1", "--atol", "0.1", "--output", "many.png"],
@@ -173,7 +177,7 @@ import Testing
         (["invert", "run", "small.png", "--count", "2"], 64, "one image"),
         (["invert", "run", "small.png", "--split", "test"], 64, "one image"),
         (["invert", "run", "data", "--count", "0"], 64, "--count"),
-        (["invert", "run", "data", "--first", "15"], 78, "0 to 19"),
+        (["invert", "run", "data", "--first", "20"], 78, "0 to 19"),
         (["invert", "run", "data", "--split", "validation"], 64, "validation"),
         (["invert", "run", "data", "--atol", "0"], 64, "--atol"),
         (["invert", "run", "data", "--label", "1"], 78, "without classes"),

@@ -41,6 +41,21 @@ import Testing
       #expect(outputs[0]["trained_with_dequantize"] as? Bool == true)
       #expect((outputs[0]["evaluations"] as? [Int])?.count == 8)
 
+      // Drawn in the order of what they take.
+      let drawn = try run(["likelihood", "run", "data", "--json", "--output", "sheet.png"] + options)
+      let byImage = try #require(try object(drawn.output)["bits_by_image"] as? [Double])
+      #expect(byImage.count == 4 && abs(byImage.reduce(0, +) / 4 - bits[0]) < 1e-12)
+      let order = (0..<4).sorted { byImage[$0] < byImage[$1] }
+      let data = try ImageDataset.load(directory + "/data", split: .test)
+      let sheet = try PNGImage.decode(
+        Array(try Data(contentsOf: URL(fileURLWithPath: directory + "/sheet.png"))))
+      #expect(
+        sheet
+          == ContactSheet.image(
+            pixels: order.flatMap { data.pixels[$0 * 784..<($0 + 1) * 784] }, height: 28, width: 28,
+            channels: 1,
+            columns: 20))
+
       // In words; probes, seed, images and split matter.
       let words = try run(["likelihood", "run", "data"] + options)
       #expect(words.status == 0 && words.output.contains("bits/dim, data (test), images 0 to 3"))
@@ -80,10 +95,11 @@ import Testing
         IDXArray(dimensions: [4, 8, 8], bytes: Array(repeating: 1, count: 256)),
         to: directory + "/small/images")
       for (arguments, status, part) in [
-        (["run", "small"], 78, "28×28×1 images, 'small' has images of 8×8×1"),
-        (["run", "data", "--count", "5000"], 78, "smaller --first or --count"),
+        (["run", "small"], 78, "'small' has images of 8×8×1, but the model was trained on 28×28×1"),
+        (["run", "data", "--count", "5000"], 78, "has the images 0 to 19"),
         (["nowhere", "data"], 66, "'nowhere'"), (["run", "nowhere"], 66, "nowhere"),
         (["run/model", "data", "--weights", "raw"], 65, "--weights"),
+        (["run", "data", "--output", "nowhere/sheet.png"], 73, "nowhere"),
         (["run", "data", "--count", "0"], 64, "--count"), (["run", "data", "--atol", "0"], 64, "--atol"),
         (["run", "data", "--rtol", "nan"], 64, "--rtol"),
         (["run", "data", "--probes", "0"], 64, "--probes"),
