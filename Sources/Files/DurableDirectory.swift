@@ -9,7 +9,8 @@ package func writeDirectoryDurably(
   _ path: String, _ fill: (String) throws(FileError) -> Void
 ) throws(FileError) {
   try requireNoFiles(in: path)
-  let destination = URL(fileURLWithPath: path).standardized.path
+  // Where a link leads to an empty directory, that one is replaced, and not the link.
+  let destination = URL(fileURLWithPath: path).standardized.resolvingSymlinksInPath().path
   let parent = (destination as NSString).deletingLastPathComponent
   try createDirectory(parent)
   let tag = String(UInt64.random(in: 0 ... .max), radix: 16)

@@ -78,6 +78,11 @@ public struct Philox: Sendable {
 }
 
 extension Philox {
+  /// The random numbers of which sample number `sample` gets its noise x₀, wherever it is drawn.
+  package static func noise(ofSample sample: Int, seed: UInt64) -> Philox {
+    Philox(seed: seed, purpose: .samplingNoise, index: UInt32(sample))
+  }
+
   /// A uniformly random permutation of 0..<count (Fisher–Yates, from the end).
   public func permutation(_ count: Int) -> [UInt32] {
     var order = (0..<UInt32(count)).map { $0 }

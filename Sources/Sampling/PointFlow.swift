@@ -35,8 +35,7 @@ package final class PointFlow {
   package func noise(_ numbers: Range<Int>, seed: UInt64) -> [Double] {
     let noise = Arena(count: dimension)
     return numbers.flatMap { number in
-      Philox(seed: seed, purpose: .samplingNoise, index: UInt32(number))
-        .fillNormals(noise.mutable(noise.all))
+      Philox.noise(ofSample: number, seed: seed).fillNormals(noise.mutable(noise.all))
       return (0..<dimension).map { Double(noise[noise.all][$0]) }
     }
   }

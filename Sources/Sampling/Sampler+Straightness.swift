@@ -8,7 +8,7 @@ extension Sampler {
   /// Draws images of an unconditional model by RK45, as `sample` does, and measures how straight their paths are.
   ///
   /// - Returns: the images, and of each the straightness of its path (see ``Straightness``), [count].
-  /// - Throws: `SolverError`.
+  /// - Throws: `SolverError`, in the samples' numbers.
   public func straightness(
     _ numbers: Range<Int>, seed: UInt64, rtol: Double, atol: Double, progress: (Int) -> Void = { _ in }
   ) throws -> (samples: Samples, straightness: [Double]) {
@@ -25,9 +25,13 @@ extension Sampler {
           min((Double(part) + random.uniform(UInt32(part))) / Double(Self.timesPerPath), 1.0.nextDown)
         }
       }
-      let paths = try Straightness(
-        of: &field, from: chunk.flatMap { noise(number: $0, seed: seed).map { Double($0) } },
-        times: times, rtol: rtol, atol: atol)
+      let noises = chunk.flatMap { noise(number: $0, seed: seed).map { Double($0) } }
+      let paths: Straightness
+      do {
+        paths = try Straightness(of: &field, from: noises, times: times, rtol: rtol, atol: atol)
+      } catch let error as SolverError {
+        throw error.numbered(from: chunk.lowerBound)
+      }
       samples.values += paths.ends.map { Float($0) }
       samples.evaluations += paths.statistics.evaluations
       samples.accepted += paths.statistics.accepted

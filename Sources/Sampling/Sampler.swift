@@ -206,8 +206,7 @@ public final class Sampler {
   /// x₀ of a sample, [height, width, channels].
   public func noise(number: Int, seed: UInt64) -> [Float] {
     let noise = Arena(count: model.unet.configuration.dimension)
-    Philox(seed: seed, purpose: .samplingNoise, index: UInt32(number))
-      .fillNormals(noise.mutable(noise.all))
+    Philox.noise(ofSample: number, seed: seed).fillNormals(noise.mutable(noise.all))
     let values = noise[noise.all]
     return values.indices.map { values[$0] }
   }

@@ -20,15 +20,23 @@ public struct StepMetrics: Codable, Sendable {
   /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
   public var heldOutLoss: Double?
 
-  /// The lines of a run's `metrics.jsonl`. Those that can't be read, as one that a killed process left half written, are
-  /// passed over.
+  /// The lines of a run's `metrics.jsonl`. What stands after the last newline, which a killed process left half written,
+  /// is passed over.
   ///
-  /// - Throws: `FileError` where the file can't be read.
+  /// - Throws: `FileError` where the file can't be read, or another line is no step's.
   public static func all(of run: RunDirectory) throws(FileError) -> [StepMetrics] {
     let decoder = RunRecord.decoder()
-    return try readFile(run.metricsPath).split(separator: 10).compactMap {
-      try? decoder.decode(StepMetrics.self, from: Data($0))
+    let lines = try readFile(run.metricsPath).split(separator: 10, omittingEmptySubsequences: false)
+    var all: [StepMetrics] = []
+    for (index, line) in lines.dropLast().enumerated() {
+      guard let metrics = try? decoder.decode(StepMetrics.self, from: Data(line)) else {
+        throw FileError(
+          .malformed, run.metricsPath, "is damaged: line \(index + 1) is no step of a training",
+          remedy: "restore the file, or cut it before that line")
+      }
+      all.append(metrics)
     }
+    return all
   }
 
   /// The last held-out loss among them, if there is one.

@@ -65,7 +65,7 @@ public struct ReflowPairs: ExampleSource {
   ) {
     let pair = rows.lowerBound + row
     precondition(rows.contains(pair), "there is no such pair")
-    Philox(seed: origin.seed, purpose: .samplingNoise, index: UInt32(origin.first + pair)).fillNormals(noise)
+    Philox.noise(ofSample: origin.first + pair, seed: origin.seed).fillNormals(noise)
     copy(ends.span.extracting(pair * dimension..<(pair + 1) * dimension), into: data)
   }
 

@@ -52,7 +52,7 @@ public final class Trainer {
     try self.init(
       beginning: run, record: record,
       examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: false), initialModel: initialModel)
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), initialModel: initialModel)
   }
 
   /// The same on examples of any source, which the record's data describe.
@@ -62,6 +62,8 @@ public final class Trainer {
   ) throws {
     try run.create()
     let lock = try RunDirectory.Lock(run)
+    // A kill between a run's first checkpoint and its run.json leaves one that belongs to no run.
+    if !run.exists && run.checkpointSteps() == [0] { unlink(run.checkpointPath(step: 0)) }
     guard !run.exists && run.checkpointSteps().isEmpty else {
       throw FileError(
         .cannotCreate, run.path, "holds a run already",
@@ -87,7 +89,7 @@ public final class Trainer {
     try self.init(
       resuming: run, record: record,
       examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: false))
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize))
   }
 
   /// The same on examples of any source, which the record's data describe.
@@ -131,7 +133,7 @@ public final class Trainer {
     state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
     engine = LossEngine(
       // More threads than lanes would have nothing to do.
-      network: unet, pool: WorkerPool(threadCount: min(record.execution.threads, LossEngine.laneCount)),
+      network: unet, pool: WorkerPool(threadCount: min(record.execution.threads, GradientLanes.count)),
       maximumBatchSize: max(record.settings.batchSize, heldOutCount))
   }
 

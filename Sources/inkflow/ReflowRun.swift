@@ -112,8 +112,6 @@ struct ReflowRun {
       execution: .init(
         threads: threads, checkpointEvery: original.execution.checkpointEvery, keep: original.execution.keep),
       lossScale: .init(training))
-    // A kill between a run's first checkpoint and its run.json leaves one that belongs to no run.
-    unlink(run.checkpointPath(step: 0))
     let trainer = try Trainer(
       beginning: run, record: record, examples: training, heldOut: heldOut, initialModel: source)
     if let minutes = plan.minutes { trainer.setSteps(minutes: minutes) }

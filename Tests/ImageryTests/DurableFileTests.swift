@@ -24,6 +24,22 @@ import Testing
     #expect(try scratch.names == ["out"])
   }
 
+  /// A user's directory may be a link to another disk.
+  @Test func aDirectoryIsMadeWhereALinkLeads() throws {
+    let manager = FileManager.default
+    for name in ["disk", "disk/data", "home"] {
+      try manager.createDirectory(atPath: scratch.path + "/" + name, withIntermediateDirectories: false)
+    }
+    try manager.createSymbolicLink(
+      atPath: scratch.path + "/home/data", withDestinationPath: scratch.path + "/disk/data")
+    try writeDirectoryDurably(scratch.path + "/home/data") { (directory) throws(FileError) in
+      try writeDurably(directory + "/file", [7])
+    }
+    #expect(try content(scratch.path + "/disk/data/file") == [7])
+    #expect(try manager.contentsOfDirectory(atPath: scratch.path + "/home") == ["data"])
+    #expect(try manager.contentsOfDirectory(atPath: scratch.path + "/disk") == ["data"])
+  }
+
   @Test func aFailureLeavesTheOldFileAndNothingElse() throws {
     let path = try scratch.file("out", [9])
     let stop = FileError(.malformed, "elsewhere", "is bad", remedy: "none")

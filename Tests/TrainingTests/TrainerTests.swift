@@ -211,6 +211,53 @@ import Training
     }
   }
 
+  /// A kill between the first checkpoint and run.json leaves a checkpoint that no one could go on from.
+  @Test func aCheckpointThatBelongsToNoRunIsReplaced() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      try run.create()
+      try Data([1]).write(to: URL(fileURLWithPath: run.checkpointPath(step: 0)))
+      do { _ = try begin(run.path, steps: 2).train { _ in } }
+      #expect(run.checkpointSteps().first == 2)
+      // One of a later step is work that someone may want.
+      try FileManager.default.removeItem(atPath: run.path + "/run.json")
+      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+    }
+  }
+
+  /// The loss is looked at on what the network is trained on: the first step's, of which the weights are known, on dithered
+  /// pixels where the run dithers.
+  @Test func theHeldOutLossIsOfPixelsAsTheRunSeesThem() throws {
+    try withTemporaryDirectory { directory in
+      let losses = try [false, true].map { dequantize in
+        let run = RunDirectory("\(directory)/\(dequantize)")
+        // Of a rate of almost nothing, so that both have the same weights.
+        _ = try begin(run.path, steps: 1) {
+          $0.dequantize = dequantize
+          $0.learningRate = 1e-30
+        }.train { _ in }
+        return try #require(try StepMetrics.lastHeldOutLoss(of: run))
+      }
+      // The network begins as the zero field, so the loss is that of u itself, and a level's noise adds a little.
+      #expect(losses[0] != losses[1])
+      #expect(abs(losses[0] - losses[1]) < 0.02, "\(losses)")
+    }
+  }
+
+  @Test func aHalfWrittenLineIsPassedOverAndADamagedOneNamed() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      _ = try begin(run.path, steps: 3).train { _ in }
+      let lines = try bytes(run.metricsPath)
+      let url = URL(fileURLWithPath: run.metricsPath)
+      try Data(lines + Array("{\"step\": 4, \"lo".utf8)).write(to: url)
+      #expect(try StepMetrics.all(of: run).map(\.step) == [1, 2, 3])
+      try Data(Array("{\"step\": 0}\n".utf8) + lines).write(to: url)
+      let error = #expect(throws: FileError.self) { try StepMetrics.all(of: run) }
+      #expect(error?.problem.contains("line 1") == true)
+    }
+  }
+
   @Test func oldCheckpointsAreRotatedAndOtherFilesKept() throws {
     try withTemporaryDirectory { directory in
       let run = RunDirectory(directory + "/run")
