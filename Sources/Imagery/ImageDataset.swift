@@ -7,7 +7,7 @@ public struct ImageDataset: Sendable {
     case train, test
 
     /// What MNIST's file names begin with.
-    var filePrefix: String { self == .train ? "train" : "t10k" }
+    package var filePrefix: String { self == .train ? "train" : "t10k" }
   }
 
   public let name: String

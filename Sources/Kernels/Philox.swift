@@ -13,6 +13,7 @@ public enum RandomPurpose: UInt32, Sendable {
   case straightnessTime = 10
   case likelihoodDequantization = 11
   case likelihoodProbe = 12
+  case heldOutDequantization = 13
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a

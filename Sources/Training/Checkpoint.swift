@@ -76,6 +76,18 @@ public struct Checkpoint {
       ], to: path)
   }
 
+  /// - Throws: `FileError` unless a run of this record, of whatever length, can go on from here.
+  public func requireRecord(_ record: RunRecord) throws(FileError) {
+    var settings = header.settings
+    settings.steps = record.settings.steps
+    guard header.network == record.network, settings == record.settings, header.dataset == record.dataset
+    else {
+      throw FileError(
+        .malformed, path, "was written by a run with other settings than its run.json",
+        remedy: "restore the run.json that belongs to it")
+    }
+  }
+
   func restore(_ state: TrainingState, of unet: UNet) throws(FileError) {
     try unet.load(file, prefix: "parameters.", into: state.parameters)
     if let average = state.average { try unet.load(file, prefix: "average.", into: average) }

@@ -38,7 +38,7 @@ package struct ExampleRandom: Sendable {
 
   package var noise: Philox { generator(.trainingNoise, .heldOutNoise) }
   package var time: Philox { generator(.trainingTime, .heldOutTime) }
-  package var dequantization: Philox { generator(.dequantization, .dequantization) }
+  package var dequantization: Philox { generator(.dequantization, .heldOutDequantization) }
 }
 
 /// Images, each with fresh noise.
@@ -60,6 +60,11 @@ package struct ImageExamples: ExampleSource {
     data: consuming MutableSpan<Float>
   ) {
     random.noise.fillNormals(noise)
+    read(row, random, into: data)
+  }
+
+  /// Writes x₁ of the `row`-th image alone.
+  func read(_ row: Int, _ random: ExampleRandom, into data: consuming MutableSpan<Float>) {
     let pixels = dataset.pixels.span.extracting(row * dimension..<(row + 1) * dimension)
     if dequantize {
       Pixels.dequantize(pixels, random.dequantization, into: &data)

@@ -25,23 +25,31 @@ public struct StepMetrics: Codable, Sendable {
   ///
   /// - Throws: `FileError` where the file can't be read, or another line is no step's.
   public static func all(of run: RunDirectory) throws(FileError) -> [StepMetrics] {
+    try lines(of: run.metricsPath).map(\.metrics)
+  }
+
+  /// Whole lines up to a step's, and the bytes that each takes. What comes after them isn't looked at.
+  fileprivate static func lines(
+    of path: String, upTo step: Int = .max
+  ) throws(FileError) -> [(metrics: StepMetrics, bytes: Int)] {
     let decoder = RunRecord.decoder()
-    let lines = try readFile(run.metricsPath).split(separator: 10, omittingEmptySubsequences: false)
-    var all: [StepMetrics] = []
-    for (index, line) in lines.dropLast().enumerated() {
+    var all: [(StepMetrics, Int)] = []
+    for line in try readFile(path).split(separator: 10, omittingEmptySubsequences: false).dropLast() {
+      if (all.last?.0.step ?? 0) >= step { break }
       guard let metrics = try? decoder.decode(StepMetrics.self, from: Data(line)) else {
         throw FileError(
-          .malformed, run.metricsPath, "is damaged: line \(index + 1) is no step of a training",
+          .malformed, path, "is damaged: line \(all.count + 1) is no step of a training",
           remedy: "restore the file, or cut it before that line")
       }
-      all.append(metrics)
+      all.append((metrics, line.count + 1))
     }
     return all
   }
 
-  /// The last held-out loss among them, if there is one.
+  /// The last held-out loss among them, if there is one: none where there is no such file.
   public static func lastHeldOutLoss(of run: RunDirectory) throws(FileError) -> Double? {
-    try all(of: run).last { $0.heldOutLoss != nil }?.heldOutLoss
+    guard FileManager.default.fileExists(atPath: run.metricsPath) else { return nil }
+    return try all(of: run).last { $0.heldOutLoss != nil }?.heldOutLoss
   }
 }
 
@@ -54,17 +62,15 @@ final class MetricsLog {
   let secondsBefore: Double
 
   /// Opens the log and drops what comes after `step`, as the run goes on from there.
+  ///
+  /// - Throws: `FileError` if it can't be, or a line of it is no step's.
   init(path: String, afterStep step: Int) throws(FileError) {
     self.path = path
     var kept = 0
     var seconds = 0.0
     if FileManager.default.fileExists(atPath: path) {
-      let bytes = try readFile(path)
-      for line in bytes.split(separator: 10, omittingEmptySubsequences: false).dropLast() {
-        guard let metrics = try? RunRecord.decoder().decode(StepMetrics.self, from: Data(line)),
-          metrics.step <= step
-        else { break }
-        kept += line.count + 1
+      for (metrics, bytes) in try StepMetrics.lines(of: path, upTo: step) {
+        kept += bytes
         seconds = metrics.seconds
       }
     } else {

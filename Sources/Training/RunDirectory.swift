@@ -58,15 +58,16 @@ public struct RunDirectory: Sendable {
     }.sorted(by: >)
   }
 
-  /// The newest checkpoint that is sound, and why newer ones were passed over.
+  /// The newest checkpoint that is sound, and why newer ones, which are damaged, were passed over.
   ///
-  /// - Throws: `FileError` if there is none.
+  /// - Throws: `FileError` if there is none, or one can't be read.
   public func newestCheckpoint() throws(FileError) -> (checkpoint: Checkpoint, passedOver: [FileError]) {
     var passedOver: [FileError] = []
     for step in checkpointSteps() {
       do throws(FileError) {
         return (try Checkpoint(path: checkpointPath(step: step)), passedOver)
       } catch {
+        guard error.kind == .malformed else { throw error }
         passedOver.append(error)
       }
     }

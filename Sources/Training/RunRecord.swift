@@ -69,6 +69,15 @@ public struct RunRecord: Codable, Equatable, Sendable {
       self.checkpointEvery = checkpointEvery
       self.keep = keep
     }
+
+    /// - Throws: `ConfigurationError` naming what can't be.
+    public func validate() throws(ConfigurationError) {
+      for (name, value) in [("threads", threads), ("checkpoint_every", checkpointEvery), ("keep", keep)] {
+        guard (1...1_000_000_000).contains(value) else {
+          throw ConfigurationError("\(name) must be 1 or more, not \(value)")
+        }
+      }
+    }
   }
 
   /// Losses on the training images, per pixel: the scale on which a run's loss is to be read.
@@ -80,15 +89,16 @@ public struct RunRecord: Codable, Equatable, Sendable {
 
     /// From the training images; the affine field's from at most 10,000 of at most 1024 numbers, which takes a
     /// second or two.
-    public init(_ dataset: ImageDataset) {
+    ///
+    /// - Parameter dequantize: whether they are dithered, as ``TrainingSettings/dequantize``.
+    public init(_ dataset: ImageDataset, dequantize: Bool = false) {
+      let examples = ImageExamples(dataset, dequantize: dequantize)
       let dimension = dataset.imageSize
       var moments = PixelMoments(dimension: dimension)
       var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
       var image = [Float](repeating: 0, count: dimension)
       for index in 0..<dataset.count {
-        var span = image.mutableSpan
-        Pixels.normalize(
-          dataset.pixels.span.extracting(index * dimension..<(index + 1) * dimension), into: &span)
+        examples.read(index, ExampleRandom(seed: 0, draws: .heldOut, index: index), into: image.mutableSpan)
         moments.add(image.span)
         if index < 10_000 { covariance?.add(image.span) }
       }
@@ -128,6 +138,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
     do {
       self = try Self.decoder().decode(RunRecord.self, from: Data(bytes))
       try settings.validate()
+      try execution.validate()
     } catch let error as ConfigurationError {
       throw FileError(.malformed, path, "has settings that can't be: \(error)", remedy: "restore the file")
     } catch {

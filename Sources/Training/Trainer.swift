@@ -99,15 +99,7 @@ public final class Trainer {
     let lock = try RunDirectory.Lock(run)
     run.removeTemporaryFiles()
     let (checkpoint, passedOver) = try run.newestCheckpoint()
-    var settings = checkpoint.header.settings
-    settings.steps = record.settings.steps
-    guard checkpoint.header.network == record.network, settings == record.settings,
-      checkpoint.header.dataset == record.dataset
-    else {
-      throw FileError(
-        .malformed, checkpoint.path, "was written by a run with other settings than its run.json",
-        remedy: "restore the run.json that belongs to it")
-    }
+    try checkpoint.requireRecord(record)
     try self.init(run, lock, record, examples, heldOut)
     try checkpoint.restore(state, of: unet)
     self.passedOver = passedOver
@@ -147,7 +139,9 @@ public final class Trainer {
 
   /// Measures a few steps, without taking them, and sets the number of steps so that the run lasts about
   /// `minutes` from here on.
-  public func setSteps(minutes: Double) {
+  ///
+  /// - Parameter evaluationsPerEpoch: those that the run's user makes at the end of an epoch, beside the held-out loss.
+  public func setSteps(minutes: Double, evaluationsPerEpoch: Int) {
     engine.parametersChanged(state.parameters)
     func measure() -> Double {
       let start = ContinuousClock.now
@@ -160,9 +154,9 @@ public final class Trainer {
     let step = 1.03 * times.sorted()[times.count / 2]  // with the optimiser and checkpoints
     let epochStart = ContinuousClock.now
     _ = heldOutLoss()
-    let epoch = 1.5 * seconds(since: epochStart)  // with the sheet of samples
+    let epoch = seconds(since: epochStart) * Double(heldOutCount + evaluationsPerEpoch) / Double(heldOutCount)
     let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
-    record.settings.steps = state.step + max(1, steps)
+    record.settings.steps = min(state.step + max(1, steps), 1_000_000_000)
     if state.step == 0 {
       record.settings.warmupSteps =
         TrainingSettings(recipe: record.recipe, steps: record.settings.steps).warmupSteps
@@ -194,7 +188,7 @@ public final class Trainer {
     let start = ContinuousClock.now
     engine.parametersChanged(state.parameters)
     // A run can be resumed from the moment it exists.
-    if run.checkpointSteps().isEmpty { _ = try saveCheckpoint() }
+    if state.step == 0 { _ = try saveCheckpoint() }
     try run.write(record)
     let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
     while state.step < settings.steps {

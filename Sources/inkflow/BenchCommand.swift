@@ -38,9 +38,9 @@ struct BenchCommand: ParsableCommand {
   var preset = UNetConfiguration.Preset.small
 
   func validate() throws {
-    guard batch > 0 && batch <= 60000 else { throw ValidationError("--batch must be from 1 to 60000.") }
-    guard runs.map({ $0 > 0 }) ?? true else { throw ValidationError("--runs must be positive.") }
-    guard seconds > 0 && seconds <= 600 else { throw ValidationError("--seconds must be up to 600.") }
+    try require((1...60_000).contains(batch), "--batch must be from 1 to 60000.")
+    try require(runs.map { $0 > 0 } ?? true, "--runs must be positive.")
+    try require(seconds > 0 && seconds <= 600, "--seconds must be more than 0, at most 600.")
   }
 
   func run() throws {

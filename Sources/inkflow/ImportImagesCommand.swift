@@ -27,7 +27,7 @@ struct ImportImagesCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard (8...1024).contains(size) else { throw ValidationError("--size must be from 8 to 1024.") }
+    try require((8...1024).contains(size), "--size must be from 8 to 1024.")
   }
 
   func run() throws {

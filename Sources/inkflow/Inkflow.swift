@@ -49,6 +49,8 @@ enum Main {
       exit(with: error.description, status: 78)
     } catch let error as TrainingError {
       exit(with: error.description, status: 70)
+    } catch let error as ValidationError {
+      exit(with: error.message, status: 64)
     } catch let error as RunError {
       exit(with: error.message, status: error.status)
     } catch {

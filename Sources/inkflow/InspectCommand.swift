@@ -67,13 +67,22 @@ struct InspectCommand: ParsableCommand {
     var problems: [String] = []
     for step in run.checkpointSteps() {
       do throws(FileError) {
-        _ = try Checkpoint(path: run.checkpointPath(step: step)).model()
+        let checkpoint = try Checkpoint(path: run.checkpointPath(step: step))
+        try checkpoint.requireRecord(record)
+        _ = try checkpoint.model()
         sound.append(step)
       } catch {
         problems.append(error.description)
       }
     }
     report.lines.append(("sound_checkpoints", .numbers(sound.map { Double($0) })))
+    do throws(FileError) {
+      if let loss = try StepMetrics.lastHeldOutLoss(of: run) {
+        report.lines.append(("held_out_loss", .number(loss)))
+      }
+    } catch {
+      problems.append(error.description)
+    }
     if sound.isEmpty && problems.isEmpty { problems = ["'\(run.checkpointsPath)' holds no checkpoint"] }
     report.problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
     return report

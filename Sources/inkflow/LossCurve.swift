@@ -4,13 +4,15 @@ import Training
 
 /// `loss.png`: a run's loss by step, on the scale of what fields that know nothing reach.
 struct LossCurve {
-  private let metrics: [StepMetrics]
+  private var metrics: [StepMetrics]
   private let scale: RunRecord.LossScale
 
   init(_ run: RunDirectory, _ record: RunRecord) throws(FileError) {
     metrics = try StepMetrics.all(of: run)
     scale = record.lossScale
   }
+
+  mutating func append(_ step: StepMetrics) { metrics.append(step) }
 
   /// Means of at most so many stretches of steps are drawn: a single step's loss is mostly noise.
   private static let stretches = 200
@@ -36,7 +38,7 @@ struct LossCurve {
 
   /// [stretches, 2] The middle step and the mean loss of each.
   private var training: [Double] {
-    let length = max(1, metrics.count / Self.stretches)
+    let length = max(1, (metrics.count + Self.stretches - 1) / Self.stretches)
     return stride(from: 0, to: metrics.count - metrics.count % length, by: length).flatMap { first in
       let part = metrics[first..<first + length]
       return [

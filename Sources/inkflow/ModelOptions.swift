@@ -66,6 +66,19 @@ func requireWritable(_ paths: [String?]) throws {
   for path in paths { try requireDirectory(of: path) }
 }
 
+/// What a resumed work may not change must, if it is given, be what it was.
+///
+/// - Parameter beginning: "the run was" and the like.
+func requireUnchanged<Value: Equatable>(
+  _ option: String, _ given: Value?, _ recorded: Value, in beginning: String
+) throws(ConfigurationError) {
+  if let given, given != recorded {
+    throw ConfigurationError(
+      "--\(option) is \(given), but \(beginning) begun with \(recorded); leave it out to resume, or begin anew with "
+        + "another --output")
+  }
+}
+
 /// A long solve should not end at a directory that isn't there.
 func requireDirectory(of path: String) throws(FileError) {
   let parent = (path as NSString).deletingLastPathComponent

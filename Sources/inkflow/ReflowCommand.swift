@@ -100,8 +100,9 @@ struct ReflowCommand: ParsableCommand {
       throw ConfigurationError(
         "'\(original)' is a network of \(classes) classes; reflow trains without classes only")
     }
-    // All that could be missing at the end is looked for at the beginning.
+    // All that could be missing at the end is looked for at the beginning: images, and the loss of RUN.
     let data = try images(of: record)
+    _ = try StepMetrics.lastHeldOutLoss(of: source)
     let directory = output ?? (original as NSString).appendingPathComponent("reflow")
     let model = try OpenedModel(original, averaged: nil).model
     let plan = try plan(in: directory, record, model)
@@ -201,11 +202,7 @@ struct ReflowCommand: ParsableCommand {
 
   private func refuseDifferences(from plan: ReflowPlan, _ model: Model) throws {
     func check<Value: Equatable>(_ name: String, _ given: Value?, _ recorded: Value) throws {
-      if let given, given != recorded {
-        throw ConfigurationError(
-          "--\(name) is \(given), but the rounds were begun with \(recorded); leave it out to resume, or begin "
-            + "others by --output")
-      }
+      try requireUnchanged(name, given, recorded, in: "the rounds were")
     }
     try check("pairs", pairs, plan.pairs)
     try check("rtol", rtol, plan.rtol)

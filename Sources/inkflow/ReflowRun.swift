@@ -114,7 +114,10 @@ struct ReflowRun {
       lossScale: .init(training))
     let trainer = try Trainer(
       beginning: run, record: record, examples: training, heldOut: heldOut, initialModel: source)
-    if let minutes = plan.minutes { trainer.setSteps(minutes: minutes) }
+    if let minutes = plan.minutes {
+      trainer.setSteps(
+        minutes: minutes, evaluationsPerEpoch: TrainingSession.evaluationsPerEpoch(record: record))
+    }
     return trainer
   }
 

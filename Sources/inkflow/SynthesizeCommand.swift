@@ -8,7 +8,7 @@ struct SynthesizeCommand: ParsableCommand {
     commandName: "synthesize",
     abstract: "Write the built-in data set, ten classes of drawn strokes, as IDX files.")
 
-  @Argument(help: "The directory for the four files.")
+  @Argument(help: "The directory for the four files, which must be new or empty.")
   var directory: String
 
   @Option(help: "Training images; a tenth as many for testing.")
@@ -18,21 +18,20 @@ struct SynthesizeCommand: ParsableCommand {
   var seed: UInt64 = 0
 
   func validate() throws {
-    guard (10...1_000_000).contains(count) else {
-      throw ValidationError("--count must be from 10 to 1000000.")
-    }
+    try require((10...1_000_000).contains(count), "--count must be from 10 to 1000000.")
   }
 
   func run() throws {
-    try createDirectory(directory)
-    for (split, prefix, count) in [(ImageDataset.Split.train, "train", count), (.test, "t10k", count / 10)] {
-      let data = SyntheticStrokes.make(count: count, seed: seed, split: split)
-      let path = (directory as NSString).appendingPathComponent(prefix)
-      try IDXFile.write(
-        IDXArray(dimensions: [data.count, data.height, data.width], bytes: data.pixels),
-        to: path + "-images-idx3-ubyte")
-      try IDXFile.write(
-        IDXArray(dimensions: [data.count], bytes: data.labels ?? []), to: path + "-labels-idx1-ubyte")
+    try writeDirectoryDurably(directory) { (directory) throws(FileError) in
+      for (split, count) in [(ImageDataset.Split.train, count), (.test, count / 10)] {
+        let data = SyntheticStrokes.make(count: count, seed: seed, split: split)
+        let path = (directory as NSString).appendingPathComponent(split.filePrefix)
+        try IDXFile.write(
+          IDXArray(dimensions: [data.count, data.height, data.width], bytes: data.pixels),
+          to: path + "-images-idx3-ubyte")
+        try IDXFile.write(
+          IDXArray(dimensions: [data.count], bytes: data.labels ?? []), to: path + "-labels-idx1-ubyte")
+      }
     }
     print("wrote \(count) training and \(count / 10) test images to '\(directory)'")
     for (index, name) in SyntheticStrokes.classNames.enumerated() { print("  \(index)  \(name)") }

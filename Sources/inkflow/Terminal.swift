@@ -57,26 +57,31 @@ struct ProgressLine {
   }
 }
 
-/// SIGINT and SIGTERM: the first asks for an end after the current step, the second ends the process at once.
+/// SIGINT, SIGTERM and, as a terminal that is closed sends it, SIGHUP: the first asks for an end after the current step, the second ends the process at once.
 enum Interruption {
   fileprivate static let received = Atomic<Int32>(0)
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
   static func catchSignals() {
     _ = exitStatus  // so that the handler never runs a lazy initialiser
-    signal(SIGINT, receive)
-    signal(SIGTERM, receive)
+    var blocked = sigset_t()
+    sigemptyset(&blocked)
+    for number in signals {
+      // nohup asks for SIGHUP to be ignored.
+      let isIgnored =
+        unsafeBitCast(signal(number, receive), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      if number == SIGHUP && isIgnored { signal(number, SIG_IGN) }
+      sigaddset(&blocked, number)
+    }
     // A parent may have started this process with its signals blocked.
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    pthread_sigmask(SIG_UNBLOCK, &blocked, nil)
+    // A reader of the notes that has gone must not end a run.
+    signal(SIGPIPE, SIG_IGN)
   }
 
   /// From here on the first signal ends the process: for work that has no state worth saving.
   static func releaseSignals() {
-    signal(SIGINT, SIG_DFL)
-    signal(SIGTERM, SIG_DFL)
+    for number in signals { signal(number, SIG_DFL) }
   }
 
   /// The exit status of the signal that came, if one did.

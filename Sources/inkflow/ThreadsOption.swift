@@ -7,9 +7,7 @@ struct ThreadsOption: ParsableArguments {
   var threads: Int?
 
   func validate() throws {
-    guard threads.map({ (1...256).contains($0) }) ?? true else {
-      throw ValidationError("--threads must be from 1 to 256.")
-    }
+    try require(threads.map { (1...256).contains($0) } ?? true, "--threads must be from 1 to 256.")
   }
 
   var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }

@@ -92,7 +92,10 @@ struct TrainCommand: ParsableCommand {
     let data = RunRecord.DatasetRecord(train: train, test: test)
     let trainer =
       try resume ? resumed(run, data, train, test) : begun(run, data, train, test)
-    if let minutes { trainer.setSteps(minutes: minutes) }
+    if let minutes {
+      trainer.setSteps(
+        minutes: minutes, evaluationsPerEpoch: TrainingSession.evaluationsPerEpoch(record: trainer.record))
+    }
     try TrainingSession(trainer: trainer).run()
   }
 
@@ -175,7 +178,7 @@ struct TrainCommand: ParsableCommand {
         threads: threads.count,
         checkpointEvery: checkpointEvery ?? base?.execution.checkpointEvery ?? 250,
         keep: keep ?? base?.execution.keep ?? 3),
-      lossScale: RunRecord.LossScale(train))
+      lossScale: RunRecord.LossScale(train, dequantize: settings.dequantize))
   }
 
   // MARK: An old run
@@ -195,6 +198,7 @@ struct TrainCommand: ParsableCommand {
     if let threads = threads.threads { record.execution.threads = threads }
     if let keep { record.execution.keep = keep }
     if let checkpointEvery { record.execution.checkpointEvery = checkpointEvery }
+    try record.settings.validate()
     let (old, new) = (
       "\(record.version), \(record.build)", "\(RunRecord.currentVersion), \(RunRecord.currentBuild)"
     )
@@ -218,11 +222,7 @@ struct TrainCommand: ParsableCommand {
     from record: RunRecord, _ data: RunRecord.DatasetRecord
   ) throws {
     func check<Value: Equatable>(_ name: String, _ given: Value?, _ recorded: Value) throws {
-      if let given, given != recorded {
-        throw ConfigurationError(
-          "--\(name) is \(given), but the run was begun with \(recorded); leave it out to resume, or begin "
-            + "another run by --output")
-      }
+      try requireUnchanged(name, given, recorded, in: "the run was")
     }
     try check("recipe", recipe?.rawValue, record.recipe.rawValue)
     try check("preset", preset?.rawValue, record.preset?.rawValue ?? "a configuration of its own")

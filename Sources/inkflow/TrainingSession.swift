@@ -2,6 +2,7 @@ import Files
 import Flow
 import Foundation
 import Imagery
+import Network
 import Sampling
 import Training
 
@@ -19,7 +20,7 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
-      try writeLossCurve()
+      try LossCurve(trainer.run, record).image.write(to: trainer.run.lossCurvePath)
       report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
@@ -27,10 +28,12 @@ struct TrainingSession {
     var progress = ProgressLine()
     var lastLosses: [Double] = []
     var heldOutLoss: Double?
+    var curve: LossCurve?
     let start = ContinuousClock.now
     func show(_ event: Trainer.Event) throws {
       switch event {
       case .step(let metrics):
+        curve?.append(metrics)
         lastLosses = lastLosses.suffix(99) + [metrics.loss]
         let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
         let done = metrics.step - firstStep
@@ -43,7 +46,9 @@ struct TrainingSession {
       case .epoch(let metrics):
         heldOutLoss = metrics.heldOutLoss
         let path = try writeSheet(step: metrics.step)
-        try writeLossCurve()
+        let drawn = try curve ?? LossCurve(trainer.run, record)
+        try drawn.image.write(to: trainer.run.lossCurvePath)
+        curve = drawn
         progress.finish()
         Terminal.note(
           "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
@@ -74,7 +79,7 @@ struct TrainingSession {
       "\(record.dataset.name): \(record.dataset.trainCount) examples of \(record.dataset.height)×"
         + "\(record.dataset.width)×\(record.dataset.channels); network of \(trainer.unet.parameterCount) "
         + "parameters; recipe \(record.recipe.rawValue), batch \(record.settings.batchSize), "
-        + "\(record.settings.steps) steps, \(record.execution.threads) threads")
+        + "\(record.settings.steps) steps, \(trainer.pool.threadCount) threads")
     Terminal.note(
       "loss to compare with: zero field \(Terminal.fixed(scale.zeroField, 3)), mean of the data "
         + "\(Terminal.fixed(scale.meanField, 3))"
@@ -82,20 +87,24 @@ struct TrainingSession {
     if trainer.step > 0 { Terminal.note("resuming after step \(trainer.step)") }
   }
 
-  private func writeLossCurve() throws {
-    try LossCurve(trainer.run, record).image.write(to: trainer.run.lossCurvePath)
+  /// Images of a sheet: 64, or fewer of images larger than 32×32.
+  private static func sheetCount(_ configuration: UNetConfiguration) -> Int {
+    min(64, max(16, 64 * 32 * 32 / (configuration.sampleHeight * configuration.sampleWidth)))
   }
 
-  /// Samples always from the same noise, by a solver that is quick rather than exact: 64 of them, or of images
-  /// larger than 32×32 fewer, so that a sheet doesn't take longer than an epoch.
+  private static let sheetSteps = 8
+
+  /// Evaluations of the network that an epoch's sheet takes, two a step and image.
+  static func evaluationsPerEpoch(record: RunRecord) -> Int { sheetCount(record.network) * 2 * sheetSteps }
+
+  /// Samples always from the same noise, by a solver that is quick rather than exact.
   private func writeSheet(step: Int) throws -> String {
     let model = trainer.model
     let configuration = model.unet.configuration
-    let count = min(
-      64, max(16, 64 * 32 * 32 / (configuration.sampleHeight * configuration.sampleWidth)))
+    let count = Self.sheetCount(configuration)
     let samples = try trainer.lendMemory { prepared, workspaces in
       try Sampler(model: model, pool: trainer.pool, prepared: prepared, workspaces: workspaces)
-        .sample(0..<count, seed: 0, solver: .fixed(.midpoint, steps: 8))
+        .sample(0..<count, seed: 0, solver: .fixed(.midpoint, steps: Self.sheetSteps))
     }
     let sheet = ContactSheet.image(
       pixels: Pixels.bytes(samples.values.span), height: configuration.sampleHeight,
@@ -106,7 +115,8 @@ struct TrainingSession {
       ((trainer.run.samplesPath as NSString)
       .appendingPathComponent((name as NSString).deletingPathExtension) as NSString)
       .appendingPathExtension("png") ?? name
-    try sheet.write(to: path, text: [("step", "\(step)"), ("solver", "midpoint, 8 steps"), ("seed", "0")])
+    try sheet.write(
+      to: path, text: [("step", "\(step)"), ("solver", "midpoint, \(Self.sheetSteps) steps"), ("seed", "0")])
     return path
   }
 }

@@ -6,23 +6,23 @@ import Testing
 @Suite(.serialized) struct RunTests {
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
-  private func train(_ output: String, steps: Int, threads: Int) -> [String] {
+  private func train(_ output: String, steps: Int, threads: Int, batch: Int = 8) -> [String] {
     [
-      "train", "data", "--output", output, "--preset", "tiny", "--steps", "\(steps)", "--batch-size", "8",
-      "--checkpoint-every", "20", "--threads", "\(threads)",
+      "train", "data", "--output", output, "--preset", "tiny", "--steps", "\(steps)", "--batch-size",
+      "\(batch)", "--checkpoint-every", "20", "--threads", "\(threads)",
     ]
   }
 
-  private func makeData(in directory: String) throws {
-    let made = try Command.run(["synthesize", "data", "--count", "200"], in: directory)
+  private func makeData(in directory: String, count: Int = 200) throws {
+    let made = try Command.run(["synthesize", "data", "--count", "\(count)"], in: directory)
     #expect(made.status == 0, "\(made.errors)")
   }
 
-  /// 40 steps at a stretch, and 20, kill −9, 20: the same file.
+  /// 40 steps at a stretch, and 20, kill −9, 20: the same file. A batch is five micro-batches, more than there are lanes.
   @Test func killAndResume() throws {
     try withTemporaryDirectory { directory in
-      try makeData(in: directory)
-      let straight = try Command.run(train("straight", steps: 40, threads: 2), in: directory)
+      try makeData(in: directory, count: 800)
+      let straight = try Command.run(train("straight", steps: 40, threads: 2, batch: 40), in: directory)
       #expect(straight.status == 0, "\(straight.errors)")
       let name = "/checkpoints/step-00000040.safetensors"
       let expected = try bytes(directory + "/straight" + name)
@@ -31,7 +31,7 @@ import Testing
 
       for threads in 1...3 {
         let output = "run\(threads)"
-        let process = try Command.start(train(output, steps: 40, threads: threads), in: directory)
+        let process = try Command.start(train(output, steps: 40, threads: threads, batch: 40), in: directory)
         let middle = "\(directory)/\(output)/checkpoints/step-00000020.safetensors"
         let deadline = ContinuousClock.now + .seconds(120)
         while !FileManager.default.fileExists(atPath: middle) && ContinuousClock.now < deadline {
@@ -59,17 +59,23 @@ import Testing
     }
   }
 
-  /// Ctrl-C ends a run after its step, with a checkpoint and the status of the signal.
-  @Test func interruptSavesAndLeaves() throws {
+  /// Ctrl-C, and a terminal that is closed, end a run after its step, with a checkpoint and the status of the signal.
+  @Test(arguments: [SIGINT, SIGHUP])
+  func interruptSavesAndLeaves(_ number: Int32) throws {
+    // Under nohup, programs ignore it, and this one should.
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    let isIgnored = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    if number == SIGHUP && isIgnored { return }
     try withTemporaryDirectory { directory in
       try makeData(in: directory)
       let process = try Command.start(train("run", steps: 100_000, threads: 2), in: directory)
       let metrics = directory + "/run/metrics.jsonl"
       let deadline = ContinuousClock.now + .seconds(60)
       while (try? bytes(metrics).count) ?? 0 == 0 && ContinuousClock.now < deadline { usleep(2000) }
-      kill(process.processIdentifier, SIGINT)
+      kill(process.processIdentifier, number)
       Command.finish(process)
-      #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+      #expect(process.terminationReason == .exit && process.terminationStatus == 128 + number)
       let names = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/checkpoints")
       #expect(names.contains { $0 != "step-00000000.safetensors" })
     }
@@ -173,6 +179,9 @@ import Testing
         (["train", "data", "--output", "other", "--batch-size", "5000"], 78, "200"),
         (["train", "data", "--steps", "3", "--epochs", "3"], 64, "only one"),
         (["train", "data", "--steps", "0"], 64, "--steps"),
+        (["train", "data", "--output", "run", "--resume", "--epochs", "1000000000"], 78, "10⁹"),
+        (["synthesize", "data"], 73, "not an empty directory"),
+        (["sample", "run", "--output", "a.png", "--trajectory", "a.png"], 64, "same file"),
         (["sample", "run", "--solver", "rk45", "--steps", "3"], 64, "--steps"),
         (["sample", "run", "--solver", "euler", "--rtol", "0.1"], 64, "--rtol"),
         (["sample", "run", "--solver", "heun", "--control", "batch"], 64, "--control"),
@@ -192,6 +201,8 @@ import Testing
         #expect(result.errors.contains(part), "\(arguments): \(result.errors)")
       }
       #expect(!FileManager.default.fileExists(atPath: directory + "/other"))
+      // What was refused is as it was.
+      #expect(try Command.run(["inspect", "run"], in: directory).status == 0)
     }
   }
 }

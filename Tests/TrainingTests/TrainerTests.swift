@@ -40,8 +40,9 @@ import Training
     try withTemporaryDirectory { directory in
       let files = try (1...4).map { threads in
         let path = "\(directory)/\(threads)"
-        _ = try begin(path, steps: 6, threads: threads).train { _ in }
-        return try bytes(RunDirectory(path).checkpointPath(step: 6))
+        // Six micro-batches of at most 8, so that lanes add up two of them, and the last is not full.
+        _ = try begin(path, steps: 4, threads: threads) { $0.batchSize = 45 }.train { _ in }
+        return try bytes(RunDirectory(path).checkpointPath(step: 4))
       }
       #expect(files.dropFirst().allSatisfy { $0 == files[0] })
     }
@@ -150,11 +151,61 @@ import Training
   @Test func minutesAreRepeatableAsSteps() throws {
     try withTemporaryDirectory { directory in
       let trainer = try begin(directory + "/run", steps: 7)
-      trainer.setSteps(minutes: 0.2)
+      trainer.setSteps(minutes: 0.2, evaluationsPerEpoch: 10)
       let steps = trainer.record.settings.steps
       #expect(steps > 0)
       let expected = TrainingSettings(recipe: .quick, steps: steps)
       #expect(trainer.record.settings.warmupSteps == expected.warmupSteps)
+    }
+  }
+
+  /// Whoever resumes a run that never took a step may give it another length, and be killed again.
+  @Test func aRunThatTookNoStepCanChangeItsLengthTwice() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      #expect(throws: CancellationError.self) {
+        try begin(run.path, steps: 300).train { _ in throw CancellationError() }
+      }
+      for minutes in [0.02, 0.05] {
+        let trainer = try Trainer(
+          resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+        trainer.setSteps(minutes: minutes, evaluationsPerEpoch: 0)
+        #expect(throws: CancellationError.self) { try trainer.train { _ in throw CancellationError() } }
+      }
+    }
+  }
+
+  /// What can't be read may be sound: it is not passed over, let alone renamed.
+  @Test func aCheckpointThatCannotBeReadStopsTheResume() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      do { _ = try begin(run.path, steps: 2).train { _ in } }
+      let path = run.checkpointPath(step: 9)
+      // On a disk that is not there.
+      try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: directory + "/disk/9")
+      let error = #expect(throws: FileError.self) {
+        try Trainer(resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+      }
+      #expect(error?.kind == .missing)
+      #expect(run.checkpointSteps().first == 9)
+    }
+  }
+
+  @Test func aRecordThatCannotBeIsRefused() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      do { _ = try begin(run.path, steps: 2).train { _ in } }
+      let record = try run.readRecord()
+      for change: (inout RunRecord) -> Void in [
+        { $0.execution.keep = 0 }, { $0.execution.checkpointEvery = 0 }, { $0.execution.threads = -1 },
+        { $0.settings.steps = 0 },
+      ] {
+        var changed = record
+        change(&changed)
+        try run.write(changed)
+        let error = #expect(throws: FileError.self) { try run.readRecord() }
+        #expect(error?.kind == .malformed)
+      }
     }
   }
 
@@ -255,6 +306,15 @@ import Training
       try Data(Array("{\"step\": 0}\n".utf8) + lines).write(to: url)
       let error = #expect(throws: FileError.self) { try StepMetrics.all(of: run) }
       #expect(error?.problem.contains("line 1") == true)
+      // A resume would have to cut the lines after it, and leaves them.
+      let trainer = try Trainer(
+        resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
+      #expect(throws: FileError.self) { try trainer.train { _ in } }
+      #expect(try bytes(run.metricsPath).count > lines.count)
+      // What comes after the checkpoint is cut in any case.
+      try Data(lines + Array("{}\n".utf8)).write(to: url)
+      _ = try trainer.train { _ in }
+      #expect(try bytes(run.metricsPath) == lines)
     }
   }
 
