@@ -27,8 +27,9 @@ struct LossCurve {
       title: "Flow-matching loss per pixel by step", captions: [""], columns: 1, side: 420, x: 0...last,
       y: 0...top)
     plot.line([0, level, last, level], from: .plotGrey)
-    plot.line(training, thickness: 1.6, from: .plotBlue)
+    // Beneath the line: of many epochs, the points would hide it.
     plot.points(heldOut, radius: 3.5, .plotOrange, opacity: 1)
+    plot.line(training, thickness: 1.6, from: .plotBlue)
     plot.legend([
       ("training", .plotBlue), ("held-out", .plotOrange),
       (scale.affineField == nil ? "mean of the data" : "best affine field", .plotGrey),
