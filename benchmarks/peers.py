@@ -68,7 +68,7 @@ def serve(name, preset, threads, folder):
             begin = time.perf_counter()
             step()
             times.append(time.perf_counter() - begin)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         print(json.dumps({"seconds": statistics.median(times), "memory": memory}), flush=True)
 
 
@@ -211,7 +211,7 @@ def peak_memory(command):
     process.returncode = status
     if status != 0:
         sys.exit(f"{' '.join(command)} failed")
-    return usage.ru_maxrss / 1000, time.perf_counter() - begin
+    return usage.ru_maxrss * 1024 / 1e6, time.perf_counter() - begin
 
 
 def compare(task, batch, contestants, rounds, seconds, report):
