@@ -83,15 +83,15 @@ def torch_peer(channels_last, compiled, preset, threads):
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
     @functools.cache
-    def evaluation_inputs(batch):
+    def inputs(batch):
         return torch.randn(shape(preset, batch)).to(memory_format=layout), torch.full((batch,), 500.0)
 
     def measure(task, batch):
+        data, timesteps = inputs(batch)
         if task == "evaluation":
             with torch.no_grad():
-                run(*evaluation_inputs(batch))
+                run(data, timesteps)
             return
-        data = torch.randn(shape(preset, batch)).to(memory_format=layout)
         noise, t = torch.randn_like(data), torch.rand(batch)
         weight = t.view(-1, 1, 1, 1)
         prediction = run((1 - weight) * noise + weight * data, 1000 * t).sample
@@ -129,11 +129,11 @@ def exported_peer(name, preset, threads, folder):
             return compiled[len(t)]([x, t])
 
     @functools.cache
-    def evaluation_inputs(batch):
+    def inputs(batch):
         return numpy.random.randn(*shape(preset, batch)).astype("float32"), numpy.full(batch, 500, "float32")
 
     def measure(task, batch):
-        run(*evaluation_inputs(batch))
+        run(*inputs(batch))
 
     return measure
 
@@ -261,13 +261,13 @@ def main():
         for task, batch in tasks:
             contestants = [p for p in peers if task == "evaluation" or p.name in TORCH]
             compare(task, batch, [inkflow, *contestants], options.rounds, options.seconds, report)
-        # Inkflow is a new process each time: that of the task that needs most. A peer's did all of its tasks.
         task, batch = max(tasks, key=lambda item: (item[0] == "training", item[1]))
         memory, _ = peak_memory(inkflow.command(task, batch, "--runs", "3"))
         _, start = peak_memory(inkflow.command("evaluation", 1, "--runs", "1"))
         processes = {f"Inkflow ({task} at batch {batch})": (memory, start)}
         processes |= {peer.name: (peer.memory, peer.start) for peer in peers}
-        print("\npeak memory, and seconds from a process's start to its first evaluation")
+        print("\npeak memory (of the task named; of the peers' processes all tasks), and seconds from a process's start to "
+              "its first evaluation (Inkflow's to its end)")
         for name, (memory, start) in processes.items():
             print(f"  {name:34}{memory:8.0f} MB {start:7.2f} s")
     if options.json:

@@ -1,7 +1,8 @@
 import Foundation
 
 /// Makes the directory at `path` with what `fill` writes, all or nothing: it grows under a temporary name beside
-/// its destination and takes the destination's name by one rename.
+/// its destination and takes the destination's name by one rename. Where there is an empty directory already, which may be
+/// a link, a mount or someone's working directory, it grows within, and each of its files is renamed.
 ///
 /// - Parameter fill: is given the directory to write into. Files that it writes durably stay so.
 /// - Throws: as `requireNoFiles(in:)`; what `fill` throws, after which nothing remains.
@@ -9,25 +10,33 @@ package func writeDirectoryDurably(
   _ path: String, _ fill: (String) throws(FileError) -> Void
 ) throws(FileError) {
   try requireNoFiles(in: path)
-  // Where a link leads to an empty directory, that one is replaced, and not the link.
-  let destination = URL(fileURLWithPath: path).standardized.resolvingSymlinksInPath().path
-  let parent = (destination as NSString).deletingLastPathComponent
-  try createDirectory(parent)
+  let manager = FileManager.default
+  let exists = manager.fileExists(atPath: path)
+  let destination = URL(fileURLWithPath: path).standardized.path
+  let place = exists ? destination : (destination as NSString).deletingLastPathComponent
+  try createDirectory(place)
   let tag = String(UInt64.random(in: 0 ... .max), radix: 16)
-  let temporaryPath = (parent as NSString).appendingPathComponent(".inkflow-\(tag).tmp")
+  let temporaryPath = (place as NSString).appendingPathComponent(".inkflow-\(tag).tmp")
   try createDirectory(temporaryPath)
+  func move(_ source: String, to target: String) throws(FileError) {
+    guard rename(source, target) == 0 else { throw writingFailure(path, "can't be renamed into place") }
+  }
   do throws(FileError) {
     try fill(temporaryPath)
-    // Over an empty directory too, but over no other.
-    guard rename(temporaryPath, destination) == 0 else {
-      throw writingFailure(path, "can't be renamed into place")
+    if exists {
+      for name in ((try? manager.contentsOfDirectory(atPath: temporaryPath)) ?? []).sorted() {
+        try move(temporaryPath + "/" + name, to: destination + "/" + name)
+      }
+      rmdir(temporaryPath)
+    } else {
+      try move(temporaryPath, to: destination)
     }
   } catch {
     // The error that matters is the one that led here.
-    try? FileManager.default.removeItem(atPath: temporaryPath)
+    try? manager.removeItem(atPath: temporaryPath)
     throw error
   }
-  try syncDirectory(parent, of: path)
+  try syncDirectory(place, of: path)
 }
 
 /// - Throws: `.cannotCreate` if there is anything at `path` but an empty directory.

@@ -74,7 +74,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
     public func validate() throws(ConfigurationError) {
       for (name, value) in [("threads", threads), ("checkpoint_every", checkpointEvery), ("keep", keep)] {
         guard (1...1_000_000_000).contains(value) else {
-          throw ConfigurationError("\(name) must be 1 or more, not \(value)")
+          throw ConfigurationError("\(name) must be from 1 to 10⁹, not \(value)")
         }
       }
     }

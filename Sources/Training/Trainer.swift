@@ -153,7 +153,7 @@ public final class Trainer {
     repeat { times.append(measure()) } while times.count < 3 || times.reduce(0, +) < 3
     let step = 1.03 * times.sorted()[times.count / 2]  // with the optimiser and checkpoints
     let epochStart = ContinuousClock.now
-    _ = heldOutLoss()
+    _ = engine.loss(heldOutBatch, parameters: state.parameters)
     let epoch = seconds(since: epochStart) * Double(heldOutCount + evaluationsPerEpoch) / Double(heldOutCount)
     let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
     record.settings.steps = min(state.step + max(1, steps), 1_000_000_000)
@@ -188,7 +188,7 @@ public final class Trainer {
     let start = ContinuousClock.now
     engine.parametersChanged(state.parameters)
     // A run can be resumed from the moment it exists.
-    if state.step == 0 { _ = try saveCheckpoint() }
+    if run.checkpointSteps().isEmpty { _ = try saveCheckpoint() }
     try run.write(record)
     let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
     while state.step < settings.steps {
@@ -261,14 +261,18 @@ public final class Trainer {
       seed: settings.seed, draws: .training(step: step), times: settings.times)
   }
 
-  /// The loss of the weights to sample from, on the first test images, with fixed noise and times.
-  private func heldOutLoss() -> Double {
-    let batch = Batch(
+  /// The first test images, with fixed noise and times.
+  private var heldOutBatch: Batch {
+    Batch(
       source: heldOut, rows: ArraySlice((0..<heldOutCount).map { UInt32($0) }), seed: 0, draws: .heldOut,
       times: .stratified)
+  }
+
+  /// The loss of the weights to sample from.
+  private func heldOutLoss() -> Double {
     engine.parametersChanged(state.bestParameters)
     defer { engine.parametersChanged(state.parameters) }
-    return engine.loss(batch, parameters: state.bestParameters)
+    return engine.loss(heldOutBatch, parameters: state.bestParameters)
   }
 }
 

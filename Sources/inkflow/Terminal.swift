@@ -57,31 +57,35 @@ struct ProgressLine {
   }
 }
 
-/// SIGINT, SIGTERM and, as a terminal that is closed sends it, SIGHUP: the first asks for an end after the current step, the second ends the process at once.
+/// SIGINT, SIGTERM and SIGHUP, which a terminal that is closed sends: the first asks for an end after the current step, a
+/// second SIGINT or SIGTERM ends the process at once. (A closed terminal may send two.)
 enum Interruption {
   fileprivate static let received = Atomic<Int32>(0)
-  private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
   static func catchSignals() {
     _ = exitStatus  // so that the handler never runs a lazy initialiser
-    var blocked = sigset_t()
-    sigemptyset(&blocked)
-    for number in signals {
-      // nohup asks for SIGHUP to be ignored.
-      let isIgnored =
-        unsafeBitCast(signal(number, receive), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
-      if number == SIGHUP && isIgnored { signal(number, SIG_IGN) }
-      sigaddset(&blocked, number)
-    }
+    handle(receive)
+    var ours = sigset_t()
+    sigemptyset(&ours)
+    for number in signals { sigaddset(&ours, number) }
     // A parent may have started this process with its signals blocked.
-    pthread_sigmask(SIG_UNBLOCK, &blocked, nil)
+    pthread_sigmask(SIG_UNBLOCK, &ours, nil)
     // A reader of the notes that has gone must not end a run.
     signal(SIGPIPE, SIG_IGN)
   }
 
   /// From here on the first signal ends the process: for work that has no state worth saving.
-  static func releaseSignals() {
-    for number in signals { signal(number, SIG_DFL) }
+  static func releaseSignals() { handle(SIG_DFL) }
+
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
+
+  private static func handle(_ handler: (@convention(c) (Int32) -> Void)?) {
+    for number in signals {
+      let before = signal(number, handler)
+      // nohup asks for SIGHUP to be ignored.
+      let isIgnored = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      if number == SIGHUP && isIgnored { signal(number, SIG_IGN) }
+    }
   }
 
   /// The exit status of the signal that came, if one did.
@@ -93,5 +97,7 @@ enum Interruption {
 
 /// Does nothing that a signal handler must not.
 private func receive(_ number: Int32) {
-  if Interruption.received.exchange(number, ordering: .relaxed) != 0 { _exit(128 + number) }
+  if Interruption.received.exchange(number, ordering: .relaxed) != 0 && number != SIGHUP {
+    _exit(128 + number)
+  }
 }
