@@ -4,6 +4,10 @@ import Foundation
 ///
 /// - Throws: `.cannotCreate`.
 package func createDirectory(_ path: String) throws(FileError) {
+  var isDirectory: ObjCBool = false
+  if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
+    throw FileError(.cannotCreate, path, "is a file, not a directory", remedy: "name a directory")
+  }
   do {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   } catch {

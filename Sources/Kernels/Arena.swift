@@ -60,7 +60,7 @@ package final class Arena: @unchecked Sendable {
     self.count = count
     let bytes = max(count, 1) * 4
     let isLarge = bytes >= Self.hugePage / 2
-    let memory = unsafe UnsafeMutableRawPointer.allocate(
+    let memory = UnsafeMutableRawPointer.allocate(
       byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
     if isLarge { unsafe inkflow_advise_huge_pages(memory, bytes) }
     unsafe base = memory.bindMemory(to: Float.self, capacity: max(count, 1))

@@ -8,7 +8,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure kernels, training steps and sampling against this machine's peak.",
     discussion: """
-      Each figure is the median of several runs. Machines that others use too drift by half: compare figures of
+      Each figure is the median of several runs. Machines that others use too drift by half: compare figures of \
       one call only, as in the shares of the peak.
       """)
 

@@ -2,15 +2,16 @@ import ArgumentParser
 import Files
 import Foundation
 import Imagery
+import Network
 
 struct ImportImagesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import-images",
     abstract: "Make a data set of a folder of JPEG and PNG pictures.",
     discussion: """
-      The pictures lie in FOLDER/class/, or in FOLDER itself if they have no classes. Each is turned as its EXIF
-      data say, cut to its centre square, and resized (a triangle filter in linear light). Grey becomes RGB,
-      transparency white. Every tenth picture of a class is for testing. A file that can't be used is named and
+      The pictures lie in FOLDER/class/, or in FOLDER itself if they have no classes. Each is turned as its EXIF \
+      data say, cut to its centre square, and resized (a triangle filter in linear light). Grey becomes RGB, \
+      transparency white. Every tenth picture of a class is for testing. A file that can't be used is named and \
       left out. JPEG files need libturbojpeg (apt-get install libturbojpeg0).
       """)
 
@@ -76,6 +77,9 @@ struct ImportImagesCommand: ParsableCommand {
       skipped = images.skipped.map { Skipped(path: $0.path, reason: $0.problem) }
     }
 
+    /// Of images nearest in size.
+    private var preset: UNetConfiguration.Preset { size < 48 ? .color32 : size < 96 ? .color64 : .color128 }
+
     var text: String {
       var lines = [
         "wrote \(train) training and \(test) test images of \(size)×\(size)×3 to '\(output)'; "
@@ -84,7 +88,7 @@ struct ImportImagesCommand: ParsableCommand {
       for part in classes ?? [] {
         lines.append("  \(part.label)  \(part.name): \(part.trainCount) + \(part.testCount)")
       }
-      lines.append("train with: inkflow train \(output)")
+      lines.append("train with: inkflow train \(output) --preset \(preset.rawValue) --minutes 20")
       return lines.joined(separator: "\n")
     }
   }

@@ -15,7 +15,7 @@ struct Inkflow: ParsableCommand {
         inkflow train synthetic --preset tiny --minutes 2
         inkflow sample outputs/synthetic
 
-      A DATASET is 'mnist' or 'fashion-mnist' (after 'make datasets'), 'synthetic' (made on the spot), or a
+      A DATASET is 'mnist' or 'fashion-mnist' (after 'make datasets'), 'synthetic' (made on the spot), or a \
       directory with IDX files. A MODEL is a run's directory, a checkpoint file or a diffusers directory.
       """,
     version: RunRecord.currentVersion,
@@ -52,7 +52,8 @@ enum Main {
     } catch let error as ValidationError {
       exit(with: error.message, status: 64)
     } catch let error as RunError {
-      exit(with: error.message, status: error.status)
+      if let message = error.message { exit(with: message, status: error.status) }
+      Foundation.exit(error.status)
     } catch {
       // Help and the version, which the parser's own commands throw.
       if Inkflow.exitCode(for: error) == .success { Inkflow.exit(withError: error) }
@@ -68,6 +69,7 @@ enum Main {
 
 /// A failure with its exit status.
 struct RunError: Error {
-  let message: String
+  /// Nil where all is said already.
+  let message: String?
   let status: Int32
 }

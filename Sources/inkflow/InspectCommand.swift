@@ -42,6 +42,11 @@ struct InspectCommand: ParsableCommand {
       }
       return try weightsReport(SafetensorsFile(contentsOf: path))
     }
+    guard (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(path) else {
+      throw FileError(
+        .missing, path, "doesn't exist",
+        remedy: "name a run, a checkpoint, a weights file, a model's directory, a data set or its directory")
+    }
     return try datasetReport()
   }
 

@@ -10,9 +10,9 @@ struct InterpolateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "interpolate", abstract: "Draw the images between two samples, or between two real images.",
     discussion: """
-      Goes from one noise to another along a great circle, and draws an image from each noise on the way: one
-      row a pair, from sample --from to sample --to, numbered as 'sample' does. With --dataset the two are
-      images of a split, by their number in it, which are first taken back to their noise, by rk45 with
+      Goes from one noise to another along a great circle, and draws an image from each noise on the way: one \
+      row a pair, from sample --from to sample --to, numbered as 'sample' does. With --dataset the two are \
+      images of a split, by their number in it, which are first taken back to their noise, by rk45 with \
       rtol = atol = 1e-5.
       """)
 

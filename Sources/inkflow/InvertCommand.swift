@@ -9,10 +9,10 @@ struct InvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "invert", abstract: "Take images back to the noise that they come from, and forth again.",
     discussion: """
-      The flow's equation is solved from t = 1 to 0 and from there to 1 again. The picture shows the images,
-      their noise (-3 to 3 as black to white) and the reconstructions. The residual is the root mean square of
-      the difference between reconstruction and image, whose pixels go from -1 to 1: it measures the solver
-      alone, not the model. A tolerance bounds the error of one step, and errors add up: an image whose
+      The flow's equation is solved from t = 1 to 0 and from there to 1 again. The picture shows the images, \
+      their noise (-3 to 3 as black to white) and the reconstructions. The residual is the root mean square of \
+      the difference between reconstruction and image, whose pixels go from -1 to 1: it measures the solver \
+      alone, not the model. A tolerance bounds the error of one step, and errors add up: an image whose \
       residual exceeds ten times the tolerance is taken again with a tenth of it, three times if need be.
       """)
 
@@ -83,7 +83,7 @@ struct InvertCommand: ParsableCommand {
       try sampler.invert(
         source.values, rtol: rtol, atol: atol, labels: labels
       ) { done, total in
-        if count > 64 { progress.show("\(done)/\(total) solves", fraction: Double(done) / Double(total)) }
+        progress.show("\(done)/\(total) solves", fraction: Double(done) / Double(total))
       }
     }
     progress.finish()
@@ -107,6 +107,12 @@ struct InvertCommand: ParsableCommand {
 
   private func source(from first: Int, for configuration: UNetConfiguration) throws -> SourceImages {
     if isPNG { return try SourceImages(png: images, for: configuration) }
+    let names = ImageDataset.downloadable + [SyntheticStrokes.name]
+    guard names.contains(images) || FileManager.default.fileExists(atPath: images) else {
+      throw FileError(
+        .missing, images, "doesn't exist",
+        remedy: "name a PNG picture, a directory with IDX files, or one of \(names.joined(separator: ", "))")
+    }
     let data = try ImageDataset.load(images, split: split ?? .test)
     let count = count ?? max(1, min(Self.defaultCount, data.count - first))
     return try SourceImages(data, named: images, numbers: Array(first..<first + count), for: configuration)
@@ -149,10 +155,11 @@ struct InvertCommand: ParsableCommand {
   }
 
   private func tightened(_ inversion: Inversion) -> String {
-    (1...Sampler.maximumTightening).map { tightening in
+    let parts = (1...Sampler.maximumTightening).compactMap { tightening in
       let count = inversion.tightenings.count { $0 == tightening }
-      return count == 0 ? "" : "; 1e-\(tightening) times that for \(count), to come back to 10 tolerances"
-    }.joined()
+      return count == 0 ? nil : "\(count) with 1e-\(tightening) times that"
+    }
+    return parts.isEmpty ? "" : "; to come back to 10 tolerances, " + parts.joined(separator: ", ")
   }
 
   private func scientific(_ value: Double) -> String { String(format: "%.2e", value) }

@@ -10,9 +10,9 @@ struct LikelihoodCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "likelihood", abstract: "Measure a model's likelihood of images, in bits per dimension.",
     discussion: """
-      The flow is solved from each image back to noise, with Hutchinson's estimate of its divergence along the
-      way. Pixels get uniform noise of one grey level, x = (k + u)/128 - 1, so the mean is an upper bound of the
-      bits that the grey levels take. Every solve is repeated at half the tolerances, which gives the number
+      The flow is solved from each image back to noise, with Hutchinson's estimate of its divergence along the \
+      way. Pixels get uniform noise of one grey level, x = (k + u)/128 - 1, so the mean is an upper bound of the \
+      bits that the grey levels take. Every solve is repeated at half the tolerances, which gives the number \
       printed; where the two disagree, none is. The picture shows what the model expects and what surprises it.
       """)
 

@@ -9,11 +9,11 @@ struct ReflowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reflow", abstract: "Straighten a trained flow, so that few steps draw good images.",
     discussion: """
-      Liu et al. 2022, rectified flow: noise is taken through the trained flow, and the next flow is trained on the
-      pairs of noise and image, from the weights of the one before; as many rounds as you like. Each round is a run
-      of its own in the output directory, round-1, round-2 and so on, which sample and inspect take as any other.
-      At the end, report.json and reflow.png compare the flows: how straight they are, and what they draw in few
-      steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun
+      Liu et al. 2022, rectified flow: noise is taken through the trained flow, and the next flow is trained on the \
+      pairs of noise and image, from the weights of the one before; as many rounds as you like. Each round is a run \
+      of its own in the output directory, round-1, round-2 and so on, which sample and inspect take as any other. \
+      At the end, report.json and reflow.png compare the flows: how straight they are, and what they draw in few \
+      steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun \
       keeps its number of steps; --steps, --epochs and --minutes are for those that have not.
       """)
 
@@ -52,8 +52,8 @@ struct ReflowCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadsOption
 
-  @Option(help: "Images of each flow that the report is made of.")
-  var samples = 1000
+  @Option(help: "Images of each flow that the report is made of. (default: 1000)")
+  var samples: Int?
 
   @Option(help: "RUN's data set, where run.json doesn't name it.")
   var dataset: String?
@@ -84,7 +84,8 @@ struct ReflowCommand: ParsableCommand {
     try require(
       learningRate.map { $0 > 0 && $0 <= 1 } ?? true, "--learning-rate must be more than 0, at most 1.")
     try requireTolerances(rtol: rtol, atol: atol)
-    try require((64...1_000_000).contains(samples), "--samples must be from 64 to 1000000.")
+    try require(
+      samples.map { (64...1_000_000).contains($0) } ?? true, "--samples must be from 64 to 1000000.")
   }
 
   func run() throws {
@@ -116,9 +117,9 @@ struct ReflowCommand: ParsableCommand {
     }
     // The rounds are on the disk, and a report is soon begun again.
     Interruption.releaseSignals()
-    if let status = Interruption.exitStatus { throw RunError(message: "stopped by a signal", status: status) }
+    if let status = Interruption.exitStatus { throw RunError(message: nil, status: status) }
     let report = try ReflowReport(
-      of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: samples,
+      of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: plan.samples,
       threads: threads.count,
       directory: directory)
     print(json ? try jsonText(report) : report.text)
@@ -166,6 +167,7 @@ struct ReflowCommand: ParsableCommand {
         }
         plan.rounds = rounds
       }
+      if let samples { plan.samples = samples }
       try setLength(of: &plan)
       try plan.write(to: path)
       return plan
@@ -177,7 +179,7 @@ struct ReflowCommand: ParsableCommand {
     }
     var plan = ReflowPlan(
       model: .init(path: original, checksum: model.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
-      atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1,
+      atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1, samples: samples ?? 1000,
       batchSize: batchSize ?? record.settings.batchSize,
       learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps)
     guard plan.batchSize <= plan.trainingPairs else {

@@ -16,6 +16,8 @@ struct ReflowPlan: Codable {
   var atol: Double
   var seed: UInt64
   var rounds: Int
+  /// Images of each flow that the report is made of.
+  var samples: Int
   var batchSize: Int
   var learningRate: Double
   /// Of each round that is yet to begin; `minutes`, where given, go before them.

@@ -80,7 +80,7 @@ struct ReflowRun {
       if let status = Interruption.exitStatus {
         progress.finish()
         Terminal.note("interrupted at \(pairs) pairs, saved in \(run.path); go on with --resume")
-        throw RunError(message: "stopped by a signal", status: status)
+        throw RunError(message: nil, status: status)
       }
     }
     progress.finish()

@@ -9,8 +9,8 @@ struct SampleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sample", abstract: "Draw images from a trained model.",
     discussion: """
-      Image number i depends on the weights, the seed, i and the solver alone: it is the same in a sheet of one
-      or a thousand, on any number of threads. (--control batch, SciPy's way of one step size for all, gives
+      Image number i depends on the weights, the seed, i and the solver alone: it is the same in a sheet of one \
+      or a thousand, on any number of threads. (--control batch, SciPy's way of one step size for all, gives \
       that up.)
       """)
 

@@ -15,7 +15,7 @@ struct ToyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "toy", abstract: "Flow matching on points in the plane, where everything can be seen.",
     discussion: """
-      Trains a small network, 3-64-64-64-2, by the same loss, optimiser and solvers as the images', and draws the
+      Trains a small network, 3-64-64-64-2, by the same loss, optimiser and solvers as the images', and draws the \
       data, the samples, the field, the paths, the density and an animation. The likelihood is exact.
       """)
 

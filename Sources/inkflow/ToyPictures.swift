@@ -163,7 +163,9 @@ struct ToyPictures {
     let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
     let model = try flow.logLikelihoods(grid, .adaptive(rtol: 1e-4, atol: 1e-4)).map { exp($0) }
     let sampleCount = 100_000
-    let samples = try flow.transport(flow.noise(0..<sampleCount, seed: seed), Self.sampling)
+    // Not the few steps of the samples: both maps should be of the flow itself.
+    let samples = try flow.transport(
+      flow.noise(0..<sampleCount, seed: seed), .fixed(.rk4, steps: 25))
     var histogram = Array(repeating: 0.0, count: columns * columns)
     for i in stride(from: 0, to: samples.count, by: 2) {
       let (x, y) = ((samples[i] + extent) / width, (samples[i + 1] + extent) / width)

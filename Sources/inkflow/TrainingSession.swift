@@ -39,7 +39,7 @@ struct TrainingSession {
         let done = metrics.step - firstStep
         let left = (ContinuousClock.now - start) / .seconds(1) / Double(done) * Double(steps - metrics.step)
         progress.show(
-          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  loss \(Terminal.fixed(mean, 4))  "
+          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  mean loss \(Terminal.fixed(mean, 4))  "
             + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
             + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
           fraction: Double(metrics.step) / Double(steps))
@@ -62,7 +62,7 @@ struct TrainingSession {
     if outcome == .interrupted, let status = Interruption.exitStatus {
       Terminal.note(
         "interrupted at step \(trainer.step), saved in \(trainer.run.checkpointsPath); go on with --resume")
-      throw RunError(message: "stopped by a signal", status: status)
+      throw RunError(message: nil, status: status)
     }
     let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
     report(
