@@ -97,10 +97,12 @@ struct ToyComparison: Encodable {
     }
     let times = points.flatMap { line in stride(from: 0, to: line.count, by: 2).map { line[$0] } }
     let top = max(exact ?? -.infinity, curves.map(\.best).max() ?? 0) + 0.3
+    // A beginning far below would leave the later differences no room.
+    let bottom = max(top - 7, (curves.flatMap(\.logLikelihoods).min() ?? top - 7) - 0.3)
     let low = (times.min() ?? -2).rounded(.down)
     var plot = Plot(
       title: "\(dataset): time to a likelihood", captions: ["grey: the data's own density"], columns: 1,
-      side: 560, x: low...max((times.max() ?? 1) + 0.1, low + 1), y: (top - 7)...top,
+      side: 560, x: low...max((times.max() ?? 1) + 0.1, low + 1), y: bottom...top,
       labels: (x: "log10 of seconds of training", y: "held-out log-likelihood, nats"))
     if let exact { plot.line([low, exact, 9, exact], thickness: 2, from: .plotGrey) }
     let colors: [PlotColor] = [.plotOrange, .plotBlue]
