@@ -2,10 +2,11 @@ import Foundation
 
 /// Makes the directory at `path` with what `fill` writes, all or nothing: it grows under a temporary name beside
 /// its destination and takes the destination's name by one rename. Where there is an empty directory already, which may be
-/// a link, a mount or someone's working directory, it grows within, and each of its files is renamed.
+/// a link, a mount or someone's working directory, it grows within, and its files are renamed one by one at the end.
 ///
 /// - Parameter fill: is given the directory to write into. Files that it writes durably stay so.
-/// - Throws: as `requireNoFiles(in:)`; what `fill` throws, after which nothing remains.
+/// - Throws: as `requireNoFiles(in:)`; what `fill` throws, after which nothing remains; `FileError` where a file can't be
+///   renamed.
 package func writeDirectoryDurably(
   _ path: String, _ fill: (String) throws(FileError) -> Void
 ) throws(FileError) {
@@ -24,7 +25,10 @@ package func writeDirectoryDurably(
   do throws(FileError) {
     try fill(temporaryPath)
     if exists {
-      for name in ((try? manager.contentsOfDirectory(atPath: temporaryPath)) ?? []).sorted() {
+      guard let names = try? manager.contentsOfDirectory(atPath: temporaryPath) else {
+        throw writingFailure(path, "can't be filled from '\(temporaryPath)'")
+      }
+      for name in names.sorted() {
         try move(temporaryPath + "/" + name, to: destination + "/" + name)
       }
       rmdir(temporaryPath)
