@@ -44,9 +44,9 @@ let package = Package(
       name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib", "CTurboJPEG"],
       swiftSettings: swift),
     .target(
-      name: "Sampling", dependencies: ["Kernels", "Network", "Flow"], swiftSettings: swift),
+      name: "Sampling", dependencies: ["Files", "Kernels", "Network", "Flow", "Imagery"], swiftSettings: swift),
     .target(
-      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Imagery"],
+      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Imagery", "Sampling"],
       swiftSettings: swift),
     .executableTarget(
       name: "inkflow",

@@ -17,7 +17,8 @@ public struct Straightness: Sendable {
   ///     uniformly; one in each of equal parts gives it the least variance.
   /// - Throws: `SolverError`, and the field's errors.
   public init<Field: VelocityField & ~Copyable>(
-    of field: inout Field, from noise: [Double], times: [Double], rtol: Double, atol: Double
+    of field: inout Field, from noise: [Double], times: [Double], rtol: Double, atol: Double,
+    observe: (borrowing AcceptedStep) throws -> Void = { _ in }
   ) throws {
     let dimension = field.dimension
     let count = noise.count / dimension
@@ -43,6 +44,7 @@ public struct Straightness: Sendable {
             place..<place + dimension, with: states[offset * dimension..<(offset + 1) * dimension])
         }
       }
+      try observe(step)
     }
     var sums = Array(repeating: 0.0, count: count)
     var velocities = Array(repeating: 0.0, count: noise.count)

@@ -1,18 +1,20 @@
 /// The size of one image, channels last: [height, width, channels], row-major.
-package struct ImageShape: Sendable, Equatable {
-  package let height: Int
-  package let width: Int
-  package let channels: Int
+public struct ImageShape: Sendable, Equatable {
+  public let height: Int
+  public let width: Int
+  public let channels: Int
 
-  package init(height: Int, width: Int, channels: Int) {
+  /// - Precondition: all positive.
+  public init(height: Int, width: Int, channels: Int) {
     precondition(height > 0 && width > 0 && channels > 0)
     self.height = height
     self.width = width
     self.channels = channels
   }
 
-  package var pixels: Int { height * width }
-  package var count: Int { pixels * channels }
+  public var pixels: Int { height * width }
+  /// Numbers of one image.
+  public var count: Int { pixels * channels }
 
   /// With the border of one pixel that a 3×3 convolution reads, after rounding up to the tiles of four that
   /// Winograd's algorithm computes: the image begins at pixel (1, 1), everything around it is zero.

@@ -2,14 +2,17 @@ import CVector
 import Foundation
 import Synchronization
 
-/// A fixed number of threads that share out numbered tasks. The calling thread is worker 0.
+/// A fixed number of threads that share out numbered tasks. The calling thread is worker 0. A pool does one caller's
+/// work at a time: tasks that run side by side need a pool each.
 ///
 /// Which worker runs a task is left to chance, so a task's result must depend on its number alone.
-package final class WorkerPool: Sendable {
-  package let threadCount: Int
+public final class WorkerPool: Sendable {
+  public let threadCount: Int
+  public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
   private let tasks = Tasks()
 
-  package init(threadCount: Int) {
+  /// - Parameter threadCount: the calling thread included; by default as many as this machine has cores.
+  public init(threadCount: Int = WorkerPool.coreCount) {
     precondition(threadCount > 0, "a pool needs at least one thread")
     self.threadCount = threadCount
     for worker in 1..<threadCount {

@@ -16,9 +16,8 @@ struct AttentionBlock: Sendable {
 
   /// - Parameters:
   ///   - headWidth: channels of a head; nil for one head.
-  ///   - outputIsLocal: whether the output is read in the same step only.
   init(
-    _ name: String, input: Tensor, headWidth: Int?, outputIsLocal: Bool, groupCount: Int, eps: Float,
+    _ name: String, input: Tensor, headWidth: Int?, outputLifetime: Lifetime, groupCount: Int, eps: Float,
     plan: inout NetworkPlan
   ) {
     let (shape, channels) = (input.shape, input.shape.channels)
@@ -32,13 +31,13 @@ struct AttentionBlock: Sendable {
     let toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
     toOutput = plan.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
     statistics = plan.rows(2 * channels)
-    normalized = plan.tensor(shape, isLocal: true)
-    query = plan.tensor(shape, isLocal: true)
-    key = plan.tensor(shape, isLocal: true)
-    value = plan.tensor(shape, isLocal: true)
+    normalized = plan.tensor(shape, lifetime: .unit)
+    query = plan.tensor(shape, lifetime: .unit)
+    key = plan.tensor(shape, lifetime: .unit)
+    value = plan.tensor(shape, lifetime: .unit)
     projections = [(toQuery, query), (toKey, key), (toValue, value)]
-    mixed = plan.tensor(shape, isLocal: true)
-    output = plan.tensor(shape, isLocal: outputIsLocal)
+    mixed = plan.tensor(shape, lifetime: .unit)
+    output = plan.tensor(shape, lifetime: outputLifetime)
     weights = plan.rows(attention.weightCount)
     plan.needsScratch(for: attention)
     plan.needsScratch(for: shape)

@@ -7,8 +7,10 @@ package protocol FlowNetwork: Sendable {
   var plan: NetworkPlan { get }
   /// Samples in a micro-batch, a function of the network's shape alone.
   var microBatchSize: Int { get }
-  /// Numbers of one sample.
-  var dimension: Int { get }
+  /// Of one sample; a point of d numbers is an image of one pixel with d channels.
+  var shape: ImageShape { get }
+  /// Classes of a conditional network.
+  var classCount: Int? { get }
   /// The network is given t times this.
   var timeScale: Float { get }
   /// x_t and v, [microBatchSize, dimension], among the activations.
@@ -18,6 +20,8 @@ package protocol FlowNetwork: Sendable {
   var timesteps: Slice { get }
   /// [microBatchSize] numbers of classes, in a conditional network.
   var labels: Slice? { get }
+  /// The same network with its activations planned for forward passes only, if they then need less memory.
+  var forSampling: Self { get }
 
   /// Runs a micro-batch: reads `input`, `timesteps` and `labels` in the workspace's activations, writes `output`.
   func forward(_ pass: ForwardPass)
@@ -30,12 +34,18 @@ package protocol FlowNetwork: Sendable {
 }
 
 extension FlowNetwork {
+  /// Numbers of one sample.
+  package var dimension: Int { shape.count }
   package var parameters: [Parameter] { plan.parameters.parameters }
+  /// Numbers that training finds.
+  package var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
-  /// Fills a parameter arena with PyTorch's default initialisation.
-  package func initialize(_ arena: Arena, seed: UInt64) {
+  /// A parameter arena by PyTorch's default initialisation.
+  package func initialParameters(seed: UInt64) -> Arena {
+    let arena = Arena(count: plan.parameters.count)
     for (index, parameter) in parameters.enumerated() {
       parameter.initialize(arena, seed: seed, index: index)
     }
+    return arena
   }
 }

@@ -34,7 +34,9 @@ package struct MLP: FlowNetwork {
   package var timesteps: Slice { time[0..<microBatchSize] }
   package var labels: Slice? { nil }
   package var timeScale: Float { 1 }
-  package var dimension: Int { configuration.dimension }
+  package var shape: ImageShape { ImageShape(height: 1, width: 1, channels: configuration.dimension) }
+  package var classCount: Int? { nil }
+  package var forSampling: MLP { self }
   package var microBatchSize: Int { Self.microBatchSize }
   /// Four micro-batches make a batch of 256: as many as a gradient has lanes.
   private static let microBatchSize = 64
@@ -79,9 +81,6 @@ package struct MLP: FlowNetwork {
     self.plan = plan
   }
 
-  package var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
-
-  /// Reads `input` and `timesteps`, writes `output`.
   package func forward(_ pass: ForwardPass) {
     let (activations, parameters, rows) = (pass.activations, pass.parameters, pass.images)
     concatenate(

@@ -30,7 +30,7 @@ struct NormalizedConvolution: Sendable {
   ///   - bias: the convolution's bias, [out], or with what else is to be added, [count, out].
   ///   - addend: of y's shape, to be added to the results. Nil for none.
   func forward(
-    _ x: Tensor, bias: (arena: Arena, slice: Slice), adding addend: Tensor? = nil, into y: Tensor,
+    _ x: Tensor, bias: (numbers: Weights, slice: Slice), adding addend: Tensor? = nil, into y: Tensor,
     _ pass: ForwardPass
   ) {
     let padded = pass.workspace.padded

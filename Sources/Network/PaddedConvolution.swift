@@ -29,7 +29,7 @@ struct PaddedConvolution: Sendable {
   ///   - bias: [out], or [count, out].
   ///   - addend: of y's shape, to be added to the results. Nil for none.
   func forward(
-    bias: (arena: Arena, slice: Slice), adding addend: Tensor? = nil, into y: Tensor, _ pass: ForwardPass
+    bias: (numbers: Weights, slice: Slice), adding addend: Tensor? = nil, into y: Tensor, _ pass: ForwardPass
   ) {
     pass.forEachShare(sharing: (self, bias, addend, y, pass)) { shared, share, scratch in
       let (layer, bias, addend, y, pass) = shared
@@ -38,7 +38,7 @@ struct PaddedConvolution: Sendable {
       layer.convolution.forward(
         pass.workspace.padded[layer.paddedInputs(pass.count)], count: pass.count,
         weights: weights.0[weights.1],
-        bias: bias.arena[bias.slice], adding: pass.activations[optional: addend?[pass.images]],
+        bias: bias.numbers[bias.slice], adding: pass.activations[optional: addend?[pass.images]],
         into: pass.activations.mutable(y[pass.images]), share: share, scratch: scratch.mutable(scratch.all))
     }
   }

@@ -31,7 +31,7 @@ package struct Parameter: Sendable {
   package var count: Int { slice.count }
 
   /// The values in the file's order.
-  package func exported(from arena: Arena) -> [Float] {
+  package func exported(from arena: Weights) -> [Float] {
     let inside = arena[slice]
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       for i in 0..<count { buffer[i] = inside[insideIndex(i)] }

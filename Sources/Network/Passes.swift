@@ -2,11 +2,11 @@ import Kernels
 
 /// What a forward pass reads and where it works.
 package struct ForwardPass: Sendable {
-  /// Images of the micro-batch, all of them or those that a level takes together.
+  /// Images of the micro-batch: all of them, or those that a level takes at a time.
   package var images: Range<Int>
-  package let parameters: Arena
+  package let parameters: Weights
   /// Prepared weights (`NetworkPlan.prepare`).
-  package let prepared: Arena
+  package let prepared: Weights
   package let workspace: Workspace
   /// Threads that share out each layer's work, where there are more of them than micro-batches.
   private let team: Team?
@@ -24,7 +24,7 @@ package struct ForwardPass: Sendable {
 
   /// - Parameter count: images in the micro-batch, at most the plan's capacity.
   package init(
-    count: Int, parameters: Arena, prepared: Arena, workspace: Workspace, team: Team? = nil
+    count: Int, parameters: Weights, prepared: Weights, workspace: Workspace, team: Team? = nil
   ) {
     images = 0..<count
     self.parameters = parameters
@@ -58,15 +58,15 @@ package struct ForwardPass: Sendable {
   var activations: Arena { workspace.activations }
 }
 
-/// What a backward pass reads besides, and the lane of parameter gradients that it adds to.
+/// What a backward pass reads beside the forward pass's, and the parameter gradients that it adds to.
 package struct BackwardPass {
   package var forward: ForwardPass
   /// The backward pass's prepared weights.
-  package let prepared: Arena
-  /// Nil where nothing but the input's gradient is wanted: the work for the others is then left out.
+  package let prepared: Weights
+  /// Nil where nothing but the input's gradient is wanted; then only that is computed.
   package let parameterGradients: Arena?
 
-  package init(forward: ForwardPass, prepared: Arena, parameterGradients: Arena?) {
+  package init(forward: ForwardPass, prepared: Weights, parameterGradients: Arena?) {
     self.forward = forward
     self.prepared = prepared
     self.parameterGradients = parameterGradients
@@ -74,7 +74,7 @@ package struct BackwardPass {
 
   var images: Range<Int> { forward.images }
   var count: Int { forward.count }
-  var parameters: Arena { forward.parameters }
+  var parameters: Weights { forward.parameters }
   var workspace: Workspace { forward.workspace }
   var activations: Arena { forward.workspace.activations }
   var gradients: Arena { forward.workspace.gradients }

@@ -17,9 +17,8 @@ struct ResidualBlock: Sendable {
   private let time: Tensor
   private let embedding: Embedding.Output
 
-  /// - Parameter outputIsLocal: whether the output is read in the same step only.
   init(
-    _ name: String, input: Tensor, outputChannels: Int, outputIsLocal: Bool, embedding: Embedding.Output,
+    _ name: String, input: Tensor, outputChannels: Int, outputLifetime: Lifetime, embedding: Embedding.Output,
     groupCount: Int, eps: Float, plan: inout NetworkPlan
   ) {
     self.input = input
@@ -38,8 +37,8 @@ struct ResidualBlock: Sendable {
       ? nil
       : plan.pointwise(
         name + ".conv_shortcut", inputChannels: input.shape.channels, outputChannels: outputChannels)
-    hidden = plan.tensor(shape, isLocal: true)
-    output = plan.tensor(shape, isLocal: outputIsLocal)
+    hidden = plan.tensor(shape, lifetime: .unit)
+    output = plan.tensor(shape, lifetime: outputLifetime)
     time = plan.vectors(outputChannels)
   }
 
@@ -53,7 +52,7 @@ struct ResidualBlock: Sendable {
       weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
       into: activations.mutable(time))
     addToRows(parameters[first.bias], into: activations.mutable(time))
-    first.forward(input, bias: (activations, time), into: hidden, pass)
+    first.forward(input, bias: (Weights(reading: activations), time), into: hidden, pass)
     second.forward(
       hidden, bias: (parameters, second.bias), adding: shortcut == nil ? input : nil, into: output, pass)
     if let shortcut {

@@ -1,7 +1,7 @@
 import Kernels
 
 /// diffusers' `UNet2DModel`, weight-compatible, in its default block types (Ronneberger et al. 2015; Ho et al.
-/// 2020): residual blocks and attention on a pyramid of levels, skip connections from each step of the way down
+/// 2020): residual blocks and attention on a pyramid of levels, skip connections from each unit of the way down
 /// to its mirror on the way up.
 ///
 /// A UNet is a plan: which layers there are and where their parameters and activations lie. It holds no
@@ -15,12 +15,11 @@ public struct UNet: FlowNetwork {
   /// its activations for the way back.
   package let microBatchSize: Int
   package let plan: NetworkPlan
-  package var dimension: Int { configuration.dimension }
+  package var shape: ImageShape { configuration.shape }
+  package var classCount: Int? { configuration.classCount }
   package let input: Tensor
   package let output: Tensor
-  /// [microBatchSize] timesteps, t·1000.
   package var timesteps: Slice { embedding.timesteps }
-  /// [microBatchSize] numbers of classes, in a conditional network.
   package var labels: Slice? { embedding.labels }
 
   private let embedding: Embedding
@@ -30,8 +29,8 @@ public struct UNet: FlowNetwork {
   private let upLevels: [UpLevel]
   private let last: NormalizedConvolution
 
-  /// One step of a level: a residual block, and attention where the level attends.
-  private struct Step: Sendable {
+  /// One unit of a level: a residual block, and attention where the level attends.
+  private struct Unit: Sendable {
     /// The skip's way in, on the way up.
     var concatenation: Concatenation?
     let residual: ResidualBlock
@@ -43,7 +42,7 @@ public struct UNet: FlowNetwork {
   private struct DownLevel: Sendable {
     let shape: ImageShape
     let isFirst: Bool
-    var steps: [Step] = []
+    var units: [Unit] = []
     var downsampler: ConvolutionLayer?
   }
 
@@ -55,24 +54,30 @@ public struct UNet: FlowNetwork {
 
   private struct UpLevel: Sendable {
     let shape: ImageShape
-    var steps: [Step] = []
+    var units: [Unit] = []
     var upsampler: UpsamplingLayer?
   }
+
+  /// Floats of the weights with their moments and gradients and of one worker's tensors: 16 GB.
+  private static let largestSize = 1 << 32
 
   /// - Throws: `ConfigurationError` if no network can have this shape.
   public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
     try configuration.validate()
     self.init(sound: configuration, forTraining: true)
+    let floats = plan.activations.count + plan.gradients.count + 4 * plan.parameters.count
+    guard floats <= Self.largestSize else {
+      throw ConfigurationError(
+        "a network of \(configuration.blockOutputChannels) channels for images of \(shape.height)×\(shape.width) needs "
+          + "\(floats >> 28) GB for each thread; choose smaller images or fewer channels")
+    }
   }
 
-  /// The same network, its activations planned for forward passes only: they then need less memory.
   package var forSampling: UNet { UNet(sound: configuration, forTraining: false) }
 
   private init(sound configuration: UNetConfiguration, forTraining: Bool) {
     self.configuration = configuration
-    let shape = ImageShape(
-      height: configuration.sampleHeight, width: configuration.sampleWidth,
-      channels: configuration.inputChannels)
+    let shape = configuration.shape
     // Eight of 28×28, two of 56×56.
     microBatchSize = max(1, min(8, 8 * 28 * 28 / shape.pixels))
     var plan = NetworkPlan(capacity: microBatchSize, forTraining: forTraining)
@@ -83,15 +88,15 @@ public struct UNet: FlowNetwork {
     self.embedding = embedding
 
     func residual(
-      _ name: String, _ input: Tensor, _ outputChannels: Int, outputIsLocal: Bool = false
+      _ name: String, _ input: Tensor, _ outputChannels: Int, outputLifetime: Lifetime = .pass
     ) -> ResidualBlock {
       ResidualBlock(
-        name, input: input, outputChannels: outputChannels, outputIsLocal: outputIsLocal,
+        name, input: input, outputChannels: outputChannels, outputLifetime: outputLifetime,
         embedding: embedding.output, groupCount: groups, eps: eps, plan: &plan)
     }
-    func attention(_ name: String, _ input: Tensor, outputIsLocal: Bool = false) -> AttentionBlock {
+    func attention(_ name: String, _ input: Tensor, outputLifetime: Lifetime = .pass) -> AttentionBlock {
       AttentionBlock(
-        name, input: input, headWidth: configuration.attentionHeadWidth, outputIsLocal: outputIsLocal,
+        name, input: input, headWidth: configuration.attentionHeadWidth, outputLifetime: outputLifetime,
         groupCount: groups, eps: eps, plan: &plan)
     }
 
@@ -104,15 +109,16 @@ public struct UNet: FlowNetwork {
       var level = DownLevel(shape: h.shape, isFirst: i == 0)
       let attends = configuration.attentionLevels[i]
       for j in 0..<configuration.layersPerBlock {
-        plan.beginStep()
-        var step = Step(
-          residual: residual("down_blocks.\(i).resnets.\(j)", h, width, outputIsLocal: attends))
+        plan.beginUnit()
+        var unit = Unit(
+          residual: residual(
+            "down_blocks.\(i).resnets.\(j)", h, width, outputLifetime: attends ? .unit : .pass))
         if attends {
-          step.attention = attention("down_blocks.\(i).attentions.\(j)", step.residual.output)
+          unit.attention = attention("down_blocks.\(i).attentions.\(j)", unit.residual.output)
         }
-        h = step.output
+        h = unit.output
         skips.append(h)
-        level.steps.append(step)
+        level.units.append(unit)
       }
       if i < channels.count - 1 {
         let downsampler = ConvolutionLayer(
@@ -124,11 +130,11 @@ public struct UNet: FlowNetwork {
       downLevels.append(level)
     }
 
-    plan.beginStep()
-    let first = residual("mid_block.resnets.0", h, channels[channels.count - 1], outputIsLocal: true)
+    plan.beginUnit()
+    let first = residual("mid_block.resnets.0", h, channels[channels.count - 1], outputLifetime: .unit)
     let attends =
       configuration.midAttention
-      ? attention("mid_block.attentions.0", first.output, outputIsLocal: true) : nil
+      ? attention("mid_block.attentions.0", first.output, outputLifetime: .unit) : nil
     let second = residual(
       "mid_block.resnets.1", attends?.output ?? first.output, channels[channels.count - 1])
     middle = Middle(first: first, attention: attends, second: second)
@@ -139,17 +145,18 @@ public struct UNet: FlowNetwork {
       var level = UpLevel(shape: h.shape)
       let attends = configuration.attentionLevels[channels.count - 1 - i]
       for j in 0...configuration.layersPerBlock {
-        plan.beginStep()
+        plan.beginUnit()
         let concatenation = Concatenation(h, skips.removeLast(), plan: &plan)
-        var step = Step(
+        var unit = Unit(
           concatenation: concatenation,
           residual: residual(
-            "up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output, outputIsLocal: attends))
+            "up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output,
+            outputLifetime: attends ? .unit : .pass))
         if attends {
-          step.attention = attention("up_blocks.\(i).attentions.\(j)", step.residual.output)
+          unit.attention = attention("up_blocks.\(i).attentions.\(j)", unit.residual.output)
         }
-        h = step.output
-        level.steps.append(step)
+        h = unit.output
+        level.units.append(unit)
       }
       if i < channels.count - 1 {
         let upsampler = UpsamplingLayer("up_blocks.\(i).upsamplers.0.conv", input: h, plan: &plan)
@@ -172,37 +179,33 @@ public struct UNet: FlowNetwork {
 
   private let lastInput: Tensor
 
-  /// Numbers that training finds.
-  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
-
-  /// Runs a micro-batch: reads `input`, `timesteps` and `labels` in the workspace's activations, writes `output`.
   package func forward(_ pass: ForwardPass) {
     precondition(pass.count <= microBatchSize, "more images than a micro-batch holds")
     embedding.forward(pass)
     for level in downLevels {
-      forEachChunk(pass, of: level.shape) { pass in
+      forEachPortion(pass, of: level.shape) { pass in
         if level.isFirst { firstConvolution.forward(pass) }
-        for step in level.steps {
-          step.residual.forward(pass)
-          step.attention?.forward(pass)
+        for unit in level.units {
+          unit.residual.forward(pass)
+          unit.attention?.forward(pass)
         }
         level.downsampler?.forward(pass)
       }
     }
-    forEachChunk(pass, of: middle.first.output.shape) { pass in
+    forEachPortion(pass, of: middle.first.output.shape) { pass in
       middle.first.forward(pass)
       middle.attention?.forward(pass)
       middle.second.forward(pass)
     }
     for level in upLevels {
-      forEachChunk(pass, of: level.shape) { pass in
-        for step in level.steps {
-          step.concatenation?.forward(pass)
-          step.residual.forward(pass)
-          step.attention?.forward(pass)
+      forEachPortion(pass, of: level.shape) { pass in
+        for unit in level.units {
+          unit.concatenation?.forward(pass)
+          unit.residual.forward(pass)
+          unit.attention?.forward(pass)
         }
         if let upsampler = level.upsampler {
-          forEachChunk(pass, of: upsampler.output.shape) { upsampler.forward($0) }
+          forEachPortion(pass, of: upsampler.output.shape) { upsampler.forward($0) }
         } else {
           last.forward(lastInput, bias: (pass.parameters, last.bias), into: output, pass)
         }
@@ -210,40 +213,36 @@ public struct UNet: FlowNetwork {
     }
   }
 
-  /// Runs backward after `forward` in the same workspace: reads the gradient at `output` and adds the parameters'
-  /// gradients, where the pass wants them. It may be run again, with another gradient at `output`.
-  ///
-  /// - Parameter toInput: whether to write the gradient of `input` too.
   package func backward(toInput: Bool, _ pass: BackwardPass) {
     embedding.prepareGradient(pass)
     for level in upLevels.reversed() {
-      forEachChunk(pass, of: level.shape) { pass in
+      forEachPortion(pass, of: level.shape) { pass in
         if let upsampler = level.upsampler {
-          forEachChunk(pass, of: upsampler.output.shape) { upsampler.backward($0) }
+          forEachPortion(pass, of: upsampler.output.shape) { upsampler.backward($0) }
         } else {
           pass.addBiasGradient(output.gradient(pass.images), to: last.bias)
           last.backward(lastInput, output, accumulates: false, pass)
         }
-        for step in level.steps.reversed() {
-          step.concatenation?.forward(pass.forward)
-          step.attention?.backward(pass)
-          step.residual.backward(accumulates: false, pass)
-          step.concatenation?.backward(pass)
+        for unit in level.units.reversed() {
+          unit.concatenation?.forward(pass.forward)
+          unit.attention?.backward(pass)
+          unit.residual.backward(accumulates: false, pass)
+          unit.concatenation?.backward(pass)
         }
       }
     }
-    forEachChunk(pass, of: middle.first.output.shape) { pass in
+    forEachPortion(pass, of: middle.first.output.shape) { pass in
       middle.second.backward(accumulates: false, pass)
       middle.attention?.backward(pass)
       // From here on every tensor is a skip too, whose gradient has come from the way up already.
       middle.first.backward(accumulates: true, pass)
     }
     for level in downLevels.reversed() {
-      forEachChunk(pass, of: level.shape) { pass in
+      forEachPortion(pass, of: level.shape) { pass in
         level.downsampler?.backward(accumulates: true, pass)
-        for step in level.steps.reversed() {
-          step.attention?.backward(pass)
-          step.residual.backward(accumulates: true, pass)
+        for unit in level.units.reversed() {
+          unit.attention?.backward(pass)
+          unit.residual.backward(accumulates: true, pass)
         }
         if level.isFirst { firstConvolution.backward(accumulates: false, toInput: toInput, pass) }
       }
@@ -251,21 +250,21 @@ public struct UNet: FlowNetwork {
     embedding.backward(pass)
   }
 
-  private func forEachChunk(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
+  private func forEachPortion(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
     for first in stride(
-      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.chunkSize(of: shape))
+      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.imagesAtATime(shape))
     {
-      var chunk = pass
-      chunk.images = first..<min(first + plan.chunkSize(of: shape), pass.images.upperBound)
-      body(chunk)
+      var portion = pass
+      portion.images = first..<min(first + plan.imagesAtATime(shape), pass.images.upperBound)
+      body(portion)
     }
   }
 
-  private func forEachChunk(_ pass: BackwardPass, of shape: ImageShape, _ body: (BackwardPass) -> Void) {
-    forEachChunk(pass.forward, of: shape) { forward in
-      var chunk = pass
-      chunk.forward = forward
-      body(chunk)
+  private func forEachPortion(_ pass: BackwardPass, of shape: ImageShape, _ body: (BackwardPass) -> Void) {
+    forEachPortion(pass.forward, of: shape) { forward in
+      var portion = pass
+      portion.forward = forward
+      body(portion)
     }
   }
 }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The shape of a UNet: the keys of diffusers' `UNet2DModel` that vary here, under Swift names.
 public struct UNetConfiguration: Sendable, Equatable, Codable {
   /// Height and width of an image.
@@ -97,8 +99,10 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
   /// Each level but the last halves the image.
   public var sideMultiple: Int { 1 << (levelCount - 1) }
 
-  /// Pixels times channels of one image.
-  public var dimension: Int { sampleHeight * sampleWidth * inputChannels }
+  /// Of one image.
+  public var shape: ImageShape {
+    ImageShape(height: sampleHeight, width: sampleWidth, channels: inputChannels)
+  }
 
   /// - Throws: `ConfigurationError` if no network can have this shape.
   public func validate() throws(ConfigurationError) {
@@ -142,6 +146,14 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
           "attention_head_dim \(width) doesn't divide \(channels) channels")
       }
     }
+    for (level, attends) in attentionLevels.enumerated()
+    where attends || midAttention && level == levelCount - 1 {
+      let (tokens, width) = (shape.pixels >> (2 * level), blockOutputChannels[level])
+      try require(
+        width / (attentionHeadWidth ?? width) * tokens * tokens <= Self.largestAttention,
+        "attention over \(tokens) pixels, in level \(level) of images of \(sampleHeight)×\(sampleWidth), would need "
+          + "more than 2 GB an image; let only coarser levels attend")
+    }
     try require(
       normEps > 0 && normEps.isFinite, "norm_eps must be positive, not \(normEps)")
     try require(
@@ -151,6 +163,9 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
       classCount.map { (1...1_000_000).contains($0) } ?? true,
       "num_class_embeds must be from 1 to 1000000, not \(classCount ?? 0)")
   }
+
+  /// Floats of the weights of one attention, [heads, tokens, tokens].
+  private static let largestAttention = 1 << 29
 
   private func nearestSides(_ side: Int) -> String {
     let below = side / sideMultiple * sideMultiple

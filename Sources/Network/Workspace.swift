@@ -1,27 +1,46 @@
 import Kernels
 
-/// The memory in which one worker runs a micro-batch: allocated once, by a finished plan.
+/// How much scratch memory a network's layers use in turn, in floats: the largest need of any.
+struct ScratchPlan: Sendable {
+  /// Some images with a border: a convolution's input, or the gradient of its output.
+  var padded = 0
+  /// Some images without one: the gradient of a convolution's input, or the derivative of its activation.
+  var plain = 0
+  /// Two numbers a channel.
+  var channels = 0
+  /// `Attention.scratchCount`.
+  var attention = 0
+  /// `Convolution3x3.scratchCount`.
+  var convolution = 0
+}
+
+/// The memory in which one worker runs a micro-batch, allocated once by a finished plan. Only that worker may touch it.
 package struct Workspace: Sendable {
+  /// The network's tensors for up to a micro-batch, and their gradients.
   package let activations: Arena
   package let gradients: Arena
-  /// A micro-batch in its padded planes: the input of a convolution.
-  package let padded: Arena
-  /// The same for the gradient of its output.
-  package let paddedGradient: Arena
-  /// A micro-batch without a border: the gradient of a convolution's input.
-  package let plain: Arena
-  /// The same for the derivative of its activation.
-  package let derivative: Arena
-  /// Two numbers a channel.
-  package let channels: Arena
-  package let attention: Arena
-  package let convolution: Arena
+  /// `ScratchPlan`'s memory; of `padded` and `plain` what the backward pass needs besides.
+  let padded: Arena
+  let paddedGradient: Arena
+  let plain: Arena
+  let derivative: Arena
+  let channels: Arena
+  let attention: Arena
+  let convolution: Arena
 
   /// - Parameter forTraining: whether there will be a backward pass.
   package init(_ plan: NetworkPlan, forTraining: Bool) {
-    activations = Arena(count: plan.activations.count)
-    gradients = Arena(count: forTraining ? plan.gradients.count : 0)
-    (padded, channels, attention, convolution) = plan.scratchArenas
-    (paddedGradient, plain, derivative) = plan.gradientScratchArenas(forTraining: forTraining)
+    func arena(_ count: Int, onlyForTraining: Bool = false) -> Arena {
+      Arena(count: forTraining || !onlyForTraining ? count : 0)
+    }
+    activations = arena(plan.activations.count)
+    gradients = arena(plan.gradients.count, onlyForTraining: true)
+    padded = arena(plan.scratch.padded)
+    paddedGradient = arena(plan.scratch.padded, onlyForTraining: true)
+    plain = arena(plan.scratch.plain, onlyForTraining: true)
+    derivative = arena(plan.scratch.plain, onlyForTraining: true)
+    channels = arena(plan.scratch.channels)
+    attention = arena(plan.scratch.attention)
+    convolution = arena(plan.scratch.convolution)
   }
 }

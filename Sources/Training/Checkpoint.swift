@@ -53,7 +53,7 @@ public struct Checkpoint {
   }
 
   static func write(
-    _ state: TrainingState, of unet: UNet, _ record: RunRecord, to path: String
+    _ state: TrainingState, of network: any FlowNetwork, _ record: RunRecord, to path: String
   ) throws(FileError) {
     let header = Header(
       step: state.step, build: RunRecord.currentBuild, dataset: record.dataset, network: record.network,
@@ -64,10 +64,13 @@ public struct Checkpoint {
     } catch {
       preconditionFailure("a header of plain values is JSON: \(error)")
     }
-    var tensors = unet.tensors(of: state.parameters, prefix: "parameters.")
-    if let average = state.average { tensors += unet.tensors(of: average, prefix: "average.") }
-    tensors += unet.tensors(of: state.firstMoments, prefix: "first_moment.")
-    tensors += unet.tensors(of: state.secondMoments, prefix: "second_moment.")
+    let arenas = [
+      ("parameters.", state.parameters), ("average.", state.average), ("first_moment.", state.firstMoments),
+      ("second_moment.", state.secondMoments),
+    ]
+    let tensors = arenas.flatMap { prefix, arena in
+      arena.map { network.tensors(of: Weights(reading: $0), prefix: prefix) } ?? []
+    }
     try SafetensorsFile.write(
       tensors,
       metadata: [
@@ -90,24 +93,8 @@ public struct Checkpoint {
     }
   }
 
-  func restore(_ state: TrainingState, of unet: UNet) throws(FileError) {
-    try unet.load(file, prefix: "parameters.", into: state.parameters)
-    if let average = state.average { try unet.load(file, prefix: "average.", into: average) }
-    try unet.load(file, prefix: "first_moment.", into: state.firstMoments)
-    try unet.load(file, prefix: "second_moment.", into: state.secondMoments)
-    state.step = header.step
-  }
-
-  /// The model at this point.
-  ///
-  /// - Parameter averaged: whether to take the moving average; nil takes it where there is one.
-  /// - Throws: `FileError` if an average is asked for and there is none.
-  public func model(averaged: Bool? = nil) throws(FileError) -> Model {
-    if averaged == true && !hasAverage {
-      throw FileError(
-        .malformed, path, "has no averaged weights, as its recipe averages none",
-        remedy: "pass --weights raw, or leave it out")
-    }
+  /// The network, and a parameter arena of the tensors with a prefix.
+  func weights(_ prefix: String) throws(FileError) -> (UNet, Arena) {
     let unet: UNet
     do throws(ConfigurationError) {
       unet = try UNet(header.network)
@@ -116,15 +103,19 @@ public struct Checkpoint {
         .malformed, path, "describes a network that can't be: \(error.description)",
         remedy: "use an earlier checkpoint of the run")
     }
-    let averaged = averaged ?? hasAverage
-    let parameters = Arena(count: unet.plan.parameters.count)
-    try unet.load(file, prefix: averaged ? "average." : "parameters.", into: parameters)
-    return Model(
-      unet: unet, parameters: parameters,
-      notes: Self.notes(step: header.step, averaged: averaged, dataset: header.dataset.name))
+    return (unet, try unet.load(file, prefix: prefix))
   }
 
-  /// What a model directory says of its origin.
+  /// What training goes on with.
+  func state(of network: any FlowNetwork) throws(FileError) -> TrainingState {
+    TrainingState(
+      step: header.step, parameters: try network.load(file, prefix: "parameters."),
+      average: hasAverage ? try network.load(file, prefix: "average.") : nil,
+      firstMoments: try network.load(file, prefix: "first_moment."),
+      secondMoments: try network.load(file, prefix: "second_moment."))
+  }
+
+  /// What a flow says of its origin.
   static func notes(step: Int, averaged: Bool, dataset: String) -> [String: String] {
     [
       "weights": averaged ? "averaged" : "raw", "step": "\(step)", "dataset": dataset,

@@ -4,8 +4,8 @@ import Kernels
 /// Pairs of noise and data to learn from: images with fresh noise, points drawn from a density, or the two ends of
 /// a trained flow's paths.
 package protocol ExampleSource: Sendable {
-  /// Examples that there are.
-  var count: Int { get }
+  /// Examples that there are; nil where each draw is a fresh one.
+  var count: Int? { get }
   /// Numbers of one of them.
   var dimension: Int { get }
 
@@ -52,7 +52,7 @@ package struct ImageExamples: ExampleSource {
     self.dequantize = dequantize
   }
 
-  package var count: Int { dataset.count }
+  package var count: Int? { dataset.count }
   package var dimension: Int { dataset.imageSize }
 
   package func draw(

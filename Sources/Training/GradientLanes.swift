@@ -6,14 +6,14 @@ struct GradientLanes: Sendable {
   static let count = 4
 
   private let lanes: [Arena]
-  /// The sum in chunks, and each one's length, whose square might not fit a Float32.
-  private let chunks: Chunks
-  private let chunkNorms: Arena
+  private let segments: Segments
+  /// [segments] The length of the sum's part in each. (Its square might not fit a Float32.)
+  private let norms: Arena
 
   init(parameterCount: Int) {
     lanes = (0..<Self.count).map { _ in Arena(count: parameterCount) }
-    chunks = Chunks(of: parameterCount)
-    chunkNorms = Arena(count: chunks.count)
+    segments = Segments(of: parameterCount)
+    norms = Arena(count: segments.count)
   }
 
   /// The gradient after `sum`, laid out as the parameters.
@@ -33,15 +33,15 @@ struct GradientLanes: Sendable {
   ///
   /// - Returns: the length of the gradient.
   func sum(microBatches: Int, on pool: WorkerPool) -> Double {
-    pool.run(chunks.count, sharing: (self, used(microBatches))) { shared, index, _ in
+    pool.run(segments.count, sharing: (self, used(microBatches))) { shared, index, _ in
       let (own, used) = shared
-      let (chunk, sum, norms) = (own.chunks[index], own.gradient, own.chunkNorms)
-      for lane in own.lanes[1..<used] { add(lane[chunk], into: sum.mutable(chunk)) }
+      let (segment, sum, norms) = (own.segments[index], own.gradient, own.norms)
+      for lane in own.lanes[1..<used] { add(lane[segment], into: sum.mutable(segment)) }
       Kernels.fill(
         norms.mutable(norms.all.part(index, length: 1)),
-        with: Float(sumOfSquares(sum[chunk]).squareRoot()))
+        with: Float(sumOfSquares(sum[segment]).squareRoot()))
     }
-    return total(chunkNorms, count: chunks.count) { $0 * $0 }.squareRoot()
+    return total(norms, count: segments.count) { $0 * $0 }.squareRoot()
   }
 }
 
@@ -54,7 +54,7 @@ func total(_ arena: Arena, count: Int, of term: (Double) -> Double) -> Double {
 }
 
 /// A flat array in slices that fit a cache, for threads to share out.
-struct Chunks: Sendable {
+struct Segments: Sendable {
   private static let size = 1 << 15
   private let total: Int
 

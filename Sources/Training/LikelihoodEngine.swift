@@ -62,7 +62,8 @@ package final class LikelihoodEngine: Objective, Sendable {
   package var gradient: Arena { lanes.gradient }
 
   package func parametersChanged(_ parameters: Arena) {
-    plain.plan.prepare(parameters, forward: Arena(count: 0), backward: backwardWeights, pool: pool)
+    plain.plan.prepare(
+      Weights(reading: parameters), forward: Arena(count: 0), backward: backwardWeights, pool: pool)
   }
 
   package func lossAndGradient(
@@ -87,7 +88,8 @@ package final class LikelihoodEngine: Objective, Sendable {
 
   private func pass(_ count: Int, _ parameters: Arena, _ workspace: Workspace) -> ForwardPass {
     ForwardPass(
-      count: count, parameters: parameters, prepared: Arena(count: 0), workspace: workspace)
+      count: count, parameters: Weights(reading: parameters), prepared: .none,
+      workspace: workspace)
   }
 
   /// Solves back from a micro-batch of data and writes each example's −log p.
@@ -155,7 +157,8 @@ package final class LikelihoodEngine: Objective, Sendable {
       carrier.backwardWithDivergence(
         divergences[rows],
         BackwardPass(
-          forward: pass(count, parameters, middle), prepared: backwardWeights, parameterGradients: lane))
+          forward: pass(count, parameters, middle), prepared: Weights(reading: backwardWeights),
+          parameterGradients: lane))
       let middleState = middle.gradients[carrier.input.gradient(0..<count)]
       add(middleState, into: gradients.mutable(elements))
       fill(start.gradients.mutable(startSlope), with: 0)
@@ -163,7 +166,8 @@ package final class LikelihoodEngine: Objective, Sendable {
       plain.backward(
         toInput: true,
         BackwardPass(
-          forward: pass(count, parameters, start), prepared: backwardWeights, parameterGradients: lane))
+          forward: pass(count, parameters, start), prepared: Weights(reading: backwardWeights),
+          parameterGradients: lane))
       add(start.gradients[plain.input.gradient(0..<count)], into: gradients.mutable(elements))
     }
   }

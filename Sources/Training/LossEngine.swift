@@ -5,7 +5,7 @@ import Network
 /// Computes the flow-matching loss of a batch, and its gradient, on all threads.
 ///
 /// A worker takes whole micro-batches through the network, forward and backward, with no barrier inside.
-package final class LossEngine: Sendable {
+package final class LossEngine: Objective, Sendable {
   package let network: any FlowNetwork
   package let pool: WorkerPool
   private let workers: [Worker]
@@ -13,13 +13,13 @@ package final class LossEngine: Sendable {
   /// The weights as the passes read them.
   private let forwardWeights: Arena
   private let backwardWeights: Arena
-  /// One loss for each example of a batch.
+  /// [maximumBatchSize] The loss of each example.
   private let losses: Arena
 
   /// One thread's memory.
   private struct Worker: Sendable {
     let workspace: Workspace
-    /// x₀, x₁ and u = x₁ − x₀ of a micro-batch.
+    /// [microBatchSize, dimension] x₀, x₁ and u = x₁ − x₀.
     let noise: Arena
     let data: Arena
     let velocity: Arena
@@ -46,7 +46,8 @@ package final class LossEngine: Sendable {
 
   /// To be called whenever the parameters have changed.
   package func parametersChanged(_ parameters: Arena) {
-    network.plan.prepare(parameters, forward: forwardWeights, backward: backwardWeights, pool: pool)
+    network.plan.prepare(
+      Weights(reading: parameters), forward: forwardWeights, backward: backwardWeights, pool: pool)
   }
 
   /// The batch's mean loss, and the length of its gradient, which is left in `gradient`.
@@ -72,14 +73,6 @@ package final class LossEngine: Sendable {
       _ = engine.forward(batch, microBatch, parameters, engine.workers[worker])
     }
     return meanLoss(batch)
-  }
-
-  /// Lends prepared weights and the workers' memory, for forward passes between two steps.
-  func lend<Result>(
-    _ parameters: Arena, _ body: (_ prepared: Arena, _ workspaces: [Workspace]) throws -> Result
-  ) rethrows -> Result {
-    network.plan.prepare(parameters, forward: forwardWeights, backward: nil, pool: pool)
-    return try body(forwardWeights, workers.map(\.workspace))
   }
 
   private func microBatchCount(_ batch: Batch) -> Int {
@@ -111,7 +104,8 @@ package final class LossEngine: Sendable {
       fill(activations.mutable(network.timesteps.part(i, length: 1)), with: time * network.timeScale)
     }
     let pass = ForwardPass(
-      count: count, parameters: parameters, prepared: forwardWeights, workspace: worker.workspace)
+      count: count, parameters: Weights(reading: parameters), prepared: Weights(reading: forwardWeights),
+      workspace: worker.workspace)
     network.forward(pass)
     for i in 0..<count {
       let loss = FlowMatchingLoss.evaluate(
@@ -134,6 +128,7 @@ package final class LossEngine: Sendable {
         total: batch.count * dimension, into: &gradient)
     }
     network.backward(
-      toInput: false, BackwardPass(forward: pass, prepared: backwardWeights, parameterGradients: lane))
+      toInput: false,
+      BackwardPass(forward: pass, prepared: Weights(reading: backwardWeights), parameterGradients: lane))
   }
 }

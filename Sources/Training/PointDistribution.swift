@@ -75,10 +75,10 @@ package enum PointDistribution: String, CaseIterable, Sendable {
   }
 
   /// `count` points that training never sees, [count, 2].
-  package func heldOutPoints(_ count: Int, seed: UInt64) -> [Double] {
+  package func heldOutPoints(_ count: Int, seed: UInt64) -> [Float] {
     (0..<count).flatMap { index in
       let point = point(ExampleRandom(seed: seed, draws: .heldOut, index: index).data)
-      return [point.x, point.y]
+      return [Float(point.x), Float(point.y)]
     }
   }
 }
@@ -100,13 +100,13 @@ extension ExampleRandom {
   }
 }
 
-/// Points of a distribution, each example a fresh one with fresh noise: rows don't matter.
+/// Points of a distribution, each example a fresh one with fresh noise.
 package struct PointExamples: ExampleSource {
   package let distribution: PointDistribution
 
   package init(_ distribution: PointDistribution) { self.distribution = distribution }
 
-  package var count: Int { Int(UInt32.max) }
+  package var count: Int? { nil }
   package var dimension: Int { 2 }
 
   package func draw(
@@ -117,32 +117,5 @@ package struct PointExamples: ExampleSource {
     data[0] = Float(point.x)
     data[1] = Float(point.y)
     random.noise.fillNormals(noise)
-  }
-}
-
-/// Ends of paths that belong together: x₀ and where a flow takes it (reflow; Liu et al. 2022). They are not paired anew.
-package struct PairExamples: ExampleSource {
-  package let dimension: Int
-  private let noise: [Float]
-  private let data: [Float]
-
-  /// - Parameters: noise, data: [count, dimension], in the same order.
-  package init(noise: [Double], data: [Double], dimension: Int) {
-    precondition(noise.count == data.count && noise.count.isMultiple(of: dimension))
-    self.noise = noise.map { Float($0) }
-    self.data = data.map { Float($0) }
-    self.dimension = dimension
-  }
-
-  package var count: Int { noise.count / dimension }
-
-  package func draw(
-    _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
-    data: consuming MutableSpan<Float>
-  ) {
-    for i in 0..<dimension {
-      noise[i] = self.noise[row * dimension + i]
-      data[i] = self.data[row * dimension + i]
-    }
   }
 }

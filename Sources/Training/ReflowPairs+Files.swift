@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Kernels
 import Network
 
 extension ReflowPairs {
@@ -20,20 +21,19 @@ extension ReflowPairs {
   /// The pairs in a directory, of which those that are missing or damaged are made.
   ///
   /// - Parameters:
-  ///   - shape: height, width and channels of an image.
   ///   - make: z₁ of some samples by their numbers, [count, height, width, channels].
   ///   - onPart: is told of each part, and of the pairs that there are by then. What it throws ends the work.
   /// - Throws: `FileError` where a part is of another origin or no part at all, where the directory is in use, and
   ///   where it can't be written; what `make` and `onPart` throw.
   package static func complete(
-    in directory: String, origin: Origin, count: Int, shape: (height: Int, width: Int, channels: Int),
+    in directory: String, origin: Origin, count: Int, shape: ImageShape,
     make: (Range<Int>) throws -> [Float], onPart: (PartEvent, _ pairs: Int) throws -> Void = { _, _ in }
   ) throws -> ReflowPairs {
     try createDirectory(directory)
     let lock = try RunDirectory.Lock(RunDirectory(directory))
     defer { withExtendedLifetime(lock) {} }
     DurableFile.removeLeftovers(in: directory)
-    let dimension = shape.height * shape.width * shape.channels
+    let dimension = shape.count
     var ends: [Float] = []
     ends.reserveCapacity(count * dimension)
     for start in stride(from: 0, to: count, by: partSize) {

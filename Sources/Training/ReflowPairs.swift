@@ -31,7 +31,7 @@ public struct ReflowPairs: ExampleSource {
   package let dimension: Int
   /// z₁ of all pairs, [·, dimension], of which this source has `rows`.
   private let ends: [Float]
-  private let rows: Range<Int>
+  let rows: Range<Int>
 
   /// - Parameter ends: z₁, [·, dimension]; the first is of sample number `origin.first`.
   package init(origin: Origin, ends: [Float], dimension: Int) {
@@ -46,11 +46,11 @@ public struct ReflowPairs: ExampleSource {
     self.rows = rows
   }
 
-  public var count: Int { rows.count }
+  package var count: Int? { rows.count }
 
   /// The last twentieth, at least one, is kept from training.
   package var split: (training: ReflowPairs, heldOut: ReflowPairs) {
-    let boundary = rows.upperBound - max(1, count / 20)
+    let boundary = rows.upperBound - max(1, rows.count / 20)
     precondition(boundary > rows.lowerBound, "one pair can't be split")
     func part(_ rows: Range<Int>) -> ReflowPairs {
       ReflowPairs(origin: origin, ends: ends, dimension: dimension, rows: rows)
@@ -79,15 +79,11 @@ extension RunRecord.DatasetRecord {
   public static let reflowPairsName = "reflow pairs"
 
   /// Pairs as the data of a run.
-  ///
-  /// - Parameter shape: height, width and channels of an image.
-  package init(
-    training: ReflowPairs, heldOut: ReflowPairs, shape: (height: Int, width: Int, channels: Int)
-  ) {
+  package init(training: ReflowPairs, heldOut: ReflowPairs, shape: ImageShape) {
     name = Self.reflowPairsName
-    trainCount = training.count
-    testCount = heldOut.count
-    (height, width, channels) = shape
+    trainCount = training.rows.count
+    testCount = heldOut.rows.count
+    (height, width, channels) = (shape.height, shape.width, shape.channels)
     trainChecksum = training.checksum
     testChecksum = heldOut.checksum
   }

@@ -19,6 +19,16 @@ public struct RunDirectory: Sendable {
   /// Whether a run was begun here.
   public var exists: Bool { FileManager.default.fileExists(atPath: recordPath) }
 
+  /// - Throws: `.cannotCreate` if a run was begun here. (A kill between a run's first checkpoint and its run.json leaves
+  ///   one that belongs to no run.)
+  func requireNoRun() throws(FileError) {
+    if exists || ![[], [0]].contains(checkpointSteps()) {
+      throw FileError(
+        .cannotCreate, path, "holds a run already",
+        remedy: "go on with it by --resume, or pass --output with another directory")
+    }
+  }
+
   /// Makes the directories, where they are missing.
   public func create() throws(FileError) {
     for directory in [path, samplesPath, checkpointsPath] { try createDirectory(directory) }
@@ -40,9 +50,16 @@ public struct RunDirectory: Sendable {
   // MARK: Checkpoints
 
   public func checkpointPath(step: Int) -> String {
+    (checkpointsPath as NSString).appendingPathComponent(Self.name(step: step) + ".safetensors")
+  }
+
+  public func sheetPath(step: Int) -> String {
+    (samplesPath as NSString).appendingPathComponent(Self.name(step: step) + ".png")
+  }
+
+  private static func name(step: Int) -> String {
     let digits = String(step)
-    let name = "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".safetensors"
-    return (checkpointsPath as NSString).appendingPathComponent(name)
+    return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
   }
 
   /// The steps of all files that bear a checkpoint's name, newest first.

@@ -1,5 +1,4 @@
 import Files
-import Flow
 import Foundation
 import Imagery
 import Kernels
@@ -45,6 +44,11 @@ public struct RunRecord: Codable, Equatable, Sendable {
       trainChecksum = train.pixelsChecksum
       testChecksum = test.pixelsChecksum
     }
+
+    var text: String {
+      "'\(name)', \(height)×\(width)×\(channels), \(trainCount) + \(testCount) images with CRC-32 \(trainChecksum) "
+        + "and \(testChecksum)"
+    }
   }
 
   public struct InitialWeights: Codable, Equatable, Sendable {
@@ -80,54 +84,6 @@ public struct RunRecord: Codable, Equatable, Sendable {
     }
   }
 
-  /// Losses on the training images, per pixel: the scale on which a run's loss is to be read.
-  public struct LossScale: Codable, Equatable, Sendable {
-    public var zeroField: Double
-    public var meanField: Double
-    /// Of the best affine field; nil where the images are too large for their covariance.
-    public var affineField: Double?
-
-    /// From the training images; the affine field's from at most 10,000 of at most 1024 numbers, which takes a
-    /// second or two.
-    ///
-    /// - Parameter dequantize: whether they are dithered, as ``TrainingSettings/dequantize``.
-    public init(_ dataset: ImageDataset, dequantize: Bool = false) {
-      let examples = ImageExamples(dataset, dequantize: dequantize)
-      let dimension = dataset.imageSize
-      var moments = PixelMoments(dimension: dimension)
-      var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
-      var image = [Float](repeating: 0, count: dimension)
-      for index in 0..<dataset.count {
-        examples.read(index, ExampleRandom(seed: 0, draws: .heldOut, index: index), into: image.mutableSpan)
-        moments.add(image.span)
-        if index < 10_000 { covariance?.add(image.span) }
-      }
-      zeroField = moments.zeroFieldLoss
-      meanField = moments.meanFieldLoss
-      affineField = covariance?.affineFieldLoss()
-    }
-
-    /// From pairs, of which noise tells something about data: of u = z₁ − z₀ itself. What the best affine field
-    /// reaches is not known in closed form.
-    package init(_ pairs: ReflowPairs) {
-      let dimension = pairs.dimension
-      var moments = PixelMoments(dimension: dimension)
-      var noise = Array(repeating: Float(0), count: dimension)
-      var data = noise
-      for row in 0..<pairs.count {
-        pairs.draw(
-          row, ExampleRandom(seed: 0, draws: .heldOut, index: row), noise: noise.mutableSpan,
-          data: data.mutableSpan)
-        let velocity = zip(data, noise).map { $0 - $1 }
-        moments.add(velocity.span)
-      }
-      // The moments' losses are of data with noise of their own, which adds 1.
-      zeroField = moments.zeroFieldLoss - 1
-      meanField = moments.meanFieldLoss - 1
-      affineField = nil
-    }
-  }
-
   public static let currentVersion = "0.1.0"
   /// Of the program that runs now.
   public static var currentBuild: String { buildFlavour }
@@ -148,7 +104,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
     }
   }
 
-  public init(
+  package init(
     recipe: Recipe, preset: UNetConfiguration.Preset?, dataset: DatasetRecord, network: UNetConfiguration,
     settings: TrainingSettings, initialWeights: InitialWeights?, execution: Execution, lossScale: LossScale
   ) {
@@ -165,6 +121,11 @@ public struct RunRecord: Codable, Equatable, Sendable {
   }
 
   public var stepsPerEpoch: Int { max(1, dataset.trainCount / settings.batchSize) }
+
+  /// Gives a run that has taken no step the warm-up of its recipe for its length.
+  mutating func setFreshWarmup() {
+    settings.warmupSteps = TrainingSettings(recipe: recipe, steps: settings.steps).warmupSteps
+  }
 
   static func encoder(pretty: Bool) -> JSONEncoder {
     let encoder = JSONEncoder()

@@ -1,293 +1,282 @@
 import Files
+import Flow
 import Foundation
 import Imagery
 import Kernels
 import Network
+import Sampling
 
 /// A training run in its directory: begins or resumes it, and takes it to its last step.
 public final class Trainer {
   public let run: RunDirectory
   public private(set) var record: RunRecord
-  public let unet: UNet
   /// Newer checkpoints that a resume passed over, and why.
   public private(set) var passedOver: [FileError] = []
-  private let examples: any ExampleSource
-  private let heldOut: any ExampleSource
+  package let unet: UNet
+  /// At most as many as a gradient has lanes: more would have nothing to do.
+  package let pool: WorkerPool
   private let lock: RunDirectory.Lock
   private let engine: LossEngine
-  private let state: TrainingState
-  private var order: (epoch: Int, rows: [UInt32])?
+  private let loop: TrainingLoop
+  private let heldOut: Batch
 
-  /// Held-out images looked at after each epoch, at most: 2048 of up to 32×32, of larger ones as many as have as
+  /// Test images that the held-out loss is of, at most: 2048 of up to 32×32, of larger ones as many as have as
   /// many pixels, so that it takes no longer.
   package static func heldOutLimit(height: Int, width: Int) -> Int {
     min(2048, max(32, 2048 * 32 * 32 / (height * width)))
   }
 
-  private let heldOutCount: Int
-
-  public enum Event {
+  public enum Event: Sendable {
     case step(StepMetrics)
-    /// At the end of an epoch, or of the run within one: the moment for a sheet of samples.
-    case epoch(StepMetrics)
     case checkpoint(path: String)
+    /// At the end of an epoch, or of the run within one, with a sheet of samples.
+    case epoch(StepMetrics, sheet: String)
   }
 
   public enum Outcome: Sendable { case finished, interrupted }
 
-  /// Steps done.
-  public var step: Int { state.step }
+  // MARK: Beginning
+
+  /// Begins a run of `quick`'s settings.
+  ///
+  /// - Throws: as the initialiser with options.
+  public convenience init(
+    output: String, train: ImageDataset, test: ImageDataset, preset: UNetConfiguration.Preset = .small,
+    steps: Int
+  ) throws {
+    try self.init(
+      output: output, train: train, test: test,
+      options: TrainingOptions(preset: preset, length: .steps(steps)))
+  }
 
   /// Begins a run on images.
   ///
   /// - Parameters:
-  ///   - record: its data are `train`'s and `test`'s, whose images have one size.
-  ///   - initialModel: the weights to start from, else chance; of the record's network.
+  ///   - output: the run's directory, in which there must be no run yet.
+  ///   - train, test: images of one size.
+  ///   - initial: the weights to begin with; nil for random ones.
   /// - Throws: `FileError` if there is a run already, or the directory can't be written;
-  ///   `ConfigurationError` if the network can't be.
+  ///   `ConfigurationError` if options, data and network don't go together.
   public convenience init(
-    beginning run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset,
-    initialModel: Model? = nil
+    output: String, train: ImageDataset, test: ImageDataset, options: TrainingOptions,
+    initial: TrainedFlow? = nil
   ) throws {
+    let run = RunDirectory(output)
+    // Before a large data set is measured.
+    try run.requireNoRun()
+    let record = try RunRecord(options, train: train, test: test, initial: initial)
     try self.init(
       beginning: run, record: record,
       examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), initialModel: initialModel)
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), initial: initial,
+      minutes: options.minutes)
   }
 
-  /// The same on examples of any source, which the record's data describe.
+  /// Begins a run on examples of any source, which the record's data describe.
   package convenience init(
     beginning run: RunDirectory, record: RunRecord, examples: any ExampleSource,
-    heldOut: any ExampleSource, initialModel: Model? = nil
+    heldOut: any ExampleSource, initial: TrainedFlow? = nil, minutes: Double? = nil
   ) throws {
+    let unet = try UNet(record.network)
     try run.create()
     let lock = try RunDirectory.Lock(run)
-    // A kill between a run's first checkpoint and its run.json leaves one that belongs to no run.
-    if !run.exists && run.checkpointSteps() == [0] { unlink(run.checkpointPath(step: 0)) }
-    guard !run.exists && run.checkpointSteps().isEmpty else {
-      throw FileError(
-        .cannotCreate, run.path, "holds a run already",
-        remedy: "go on with it by --resume, or pass --output with another directory")
-    }
-    try self.init(run, lock, record, examples, heldOut)
-    if let initialModel {
-      state.initialize(from: initialModel.parameters)
-    } else {
-      let initial = Arena(count: unet.plan.parameters.count)
-      unet.initialize(initial, seed: record.settings.seed)
-      state.initialize(from: initial)
-    }
+    try run.requireNoRun()
+    unlink(run.checkpointPath(step: 0))
+    let weights =
+      initial?.weights ?? Weights(reading: unet.initialParameters(seed: record.settings.seed))
+    try self.init(
+      run, lock, record, unet, examples, heldOut, TrainingState(from: weights, settings: record.settings))
+    if let minutes { setSteps(minutes: minutes) }
   }
+
+  // MARK: Resuming
 
   /// Goes on with a run on images from its newest sound checkpoint.
   ///
-  /// - Parameter record: `run.json`, with what may change changed.
-  /// - Throws: `FileError` if there is no sound checkpoint, or it doesn't belong to the record.
+  /// - Parameter options: may change the length, threads, `keep` and `checkpointEvery`.
+  /// - Throws: `FileError` if there is no run, or no sound checkpoint; `ConfigurationError` if the options or
+  ///   the data differ from the run's.
   public convenience init(
-    resuming run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset
+    resuming output: String, train: ImageDataset, test: ImageDataset,
+    options: TrainingOptions = TrainingOptions()
   ) throws {
+    let run = RunDirectory(output)
+    guard run.exists else {
+      throw FileError(
+        .missing, output, "holds no run to resume",
+        remedy: "leave out --resume, or name the run's directory by --output")
+    }
+    var record = try run.readRecord()
+    try record.resume(options, RunRecord.DatasetRecord(train: train, test: test))
     try self.init(
       resuming: run, record: record,
       examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: record.settings.dequantize))
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), minutes: options.minutes)
   }
 
-  /// The same on examples of any source, which the record's data describe.
+  /// Goes on with a run on examples of any source, which the record's data describe.
+  ///
+  /// - Parameter record: `run.json`, with what may change changed.
   package convenience init(
-    resuming run: RunDirectory, record: RunRecord, examples: any ExampleSource, heldOut: any ExampleSource
+    resuming run: RunDirectory, record: RunRecord, examples: any ExampleSource, heldOut: any ExampleSource,
+    minutes: Double? = nil
   ) throws {
     let lock = try RunDirectory.Lock(run)
     run.removeTemporaryFiles()
     let (checkpoint, passedOver) = try run.newestCheckpoint()
+    var record = record
+    // A run that has taken no step gets the warm-up of a fresh one of its length.
+    if checkpoint.header.step == 0 && record.settings.steps != checkpoint.header.settings.steps {
+      record.setFreshWarmup()
+    }
     try checkpoint.requireRecord(record)
-    try self.init(run, lock, record, examples, heldOut)
-    try checkpoint.restore(state, of: unet)
+    let unet = try UNet(record.network)
+    try self.init(run, lock, record, unet, examples, heldOut, try checkpoint.state(of: unet))
     self.passedOver = passedOver
     // Out of the way, so that they are never taken for newer than what is to come.
     for error in passedOver { rename(error.path, error.path + ".damaged") }
+    if let minutes { setSteps(minutes: minutes) }
   }
 
   private init(
-    _ run: RunDirectory, _ lock: RunDirectory.Lock, _ record: RunRecord, _ examples: any ExampleSource,
-    _ heldOut: any ExampleSource
-  ) throws {
+    _ run: RunDirectory, _ lock: RunDirectory.Lock, _ record: RunRecord, _ unet: UNet,
+    _ examples: any ExampleSource, _ heldOut: any ExampleSource, _ state: TrainingState
+  ) throws(ConfigurationError) {
+    let (data, settings) = (record.dataset, record.settings)
     precondition(
-      examples.count == record.dataset.trainCount && heldOut.count == record.dataset.testCount,
-      "the record is of other data")
+      examples.count == data.trainCount && heldOut.count == data.testCount, "the record is of other data")
+    guard settings.batchSize <= data.trainCount else {
+      throw ConfigurationError(
+        "a batch of \(settings.batchSize) is more than the \(data.trainCount) examples of '\(data.name)'")
+    }
     self.run = run
     self.lock = lock
     self.record = record
-    self.examples = examples
-    self.heldOut = heldOut
-    heldOutCount = min(
-      heldOut.count, Self.heldOutLimit(height: record.dataset.height, width: record.dataset.width))
-    unet = try UNet(record.network)
-    state = TrainingState(count: unet.plan.parameters.count, settings: record.settings)
+    self.unet = unet
+    let heldOutCount = min(data.testCount, Self.heldOutLimit(height: data.height, width: data.width))
+    // The first ones, with the same noise and times in every run.
+    self.heldOut = Batch(
+      source: heldOut, rows: ArraySlice((0..<heldOutCount).map { UInt32($0) }), seed: 0, draws: .heldOut,
+      times: .stratified)
+    pool = WorkerPool(threadCount: min(record.execution.threads, GradientLanes.count))
     engine = LossEngine(
-      // More threads than lanes would have nothing to do.
-      network: unet, pool: WorkerPool(threadCount: min(record.execution.threads, GradientLanes.count)),
-      maximumBatchSize: max(record.settings.batchSize, heldOutCount))
+      network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount))
+    loop = TrainingLoop(
+      unet, engine, examples: examples, state: state, settings: settings, pool: pool)
   }
 
-  /// The model as it is now: averaged weights where the settings average.
-  public var model: Model {
-    Model(
-      unet: unet, parameters: state.bestParameters,
+  // MARK: What was learnt
+
+  /// Steps done.
+  public var step: Int { loop.state.step }
+
+  /// A snapshot of what was learnt so far: of the averaged weights, where the settings average.
+  public var flow: TrainedFlow {
+    loop.flow(
       notes: Checkpoint.notes(
-        step: state.step, averaged: state.average != nil, dataset: record.dataset.name))
+        step: step, averaged: loop.state.average != nil, dataset: record.dataset.name))
   }
+
+  /// Writes `model/`.
+  public func writeModel() throws(FileError) { try flow.write(to: run.modelPath) }
+
+  // MARK: Training
 
   /// Measures a few steps, without taking them, and sets the number of steps so that the run lasts about
   /// `minutes` from here on.
-  ///
-  /// - Parameter evaluationsPerEpoch: those that the run's user makes at the end of an epoch, beside the held-out loss.
-  public func setSteps(minutes: Double, evaluationsPerEpoch: Int) {
-    engine.parametersChanged(state.parameters)
-    func measure() -> Double {
+  private func setSteps(minutes: Double) {
+    func seconds(_ body: () -> Void) -> Double {
       let start = ContinuousClock.now
-      _ = engine.lossAndGradient(batch(afterSteps: state.step), parameters: state.parameters)
-      return seconds(since: start)
+      body()
+      return (ContinuousClock.now - start) / .seconds(1)
+    }
+    let batch = loop.batch(afterSteps: step)
+    func measure() -> Double {
+      seconds { _ = engine.lossAndGradient(batch, parameters: loop.state.parameters) }
     }
     _ = measure()
     var times: [Double] = []
     repeat { times.append(measure()) } while times.count < 3 || times.reduce(0, +) < 3
     let step = 1.03 * times.sorted()[times.count / 2]  // with the optimiser and checkpoints
-    let epochStart = ContinuousClock.now
-    _ = engine.loss(heldOutBatch, parameters: state.parameters)
-    let epoch = seconds(since: epochStart) * Double(heldOutCount + evaluationsPerEpoch) / Double(heldOutCount)
+    let evaluations = Double(heldOut.count + Self.evaluationsPerSheet(record.network))
+    let epoch =
+      seconds { _ = engine.loss(heldOut, parameters: loop.state.parameters) } * evaluations
+      / Double(heldOut.count)
     let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
-    record.settings.steps = min(state.step + max(1, steps), 1_000_000_000)
-    if state.step == 0 {
-      record.settings.warmupSteps =
-        TrainingSettings(recipe: record.recipe, steps: record.settings.steps).warmupSteps
-    }
+    record.settings.steps = min(self.step + max(1, steps), 1_000_000_000)
+    if self.step == 0 { record.setFreshWarmup() }
+    loop.settings = record.settings
   }
 
-  /// The threads, for sampling between epochs.
-  package var pool: WorkerPool { engine.pool }
-
-  /// Lends the trainer's memory for sampling between epochs: the weights of `model`, prepared, and a workspace for
-  /// each thread.
-  package func lendMemory<Result>(
-    _ body: (_ prepared: Arena, _ workspaces: [Workspace]) throws -> Result
-  ) rethrows -> Result {
-    defer { engine.parametersChanged(state.parameters) }
-    return try engine.lend(state.bestParameters, body)
-  }
-
-  /// Trains up to the last step.
+  /// Trains up to the last step. A cancelled task stops as `shouldStop` does.
   ///
   /// - Parameters:
   ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
   ///   - onEvent: is told of each step. What it throws ends the run.
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
+  @discardableResult
   public func train(
-    shouldStop: () -> Bool = { false }, onEvent handle: (Event) throws -> Void
+    shouldStop: () -> Bool = { Task.isCancelled }, onEvent handle: (Event) throws -> Void = { _ in }
   ) throws -> Outcome {
-    let settings = record.settings
-    let start = ContinuousClock.now
-    engine.parametersChanged(state.parameters)
+    let (settings, start) = (record.settings, ContinuousClock.now)
+    func seconds(since start: ContinuousClock.Instant) -> Double {
+      (ContinuousClock.now - start) / .seconds(1)
+    }
     // A run can be resumed from the moment it exists.
     if run.checkpointSteps().isEmpty { _ = try saveCheckpoint() }
     try run.write(record)
-    let log = try MetricsLog(path: run.metricsPath, afterStep: state.step)
-    while state.step < settings.steps {
+    let log = try MetricsLog(path: run.metricsPath, afterStep: step)
+    while step < settings.steps {
       let stepStart = ContinuousClock.now
-      let (loss, norm) = engine.lossAndGradient(
-        batch(afterSteps: state.step), parameters: state.parameters)
-      guard loss.isFinite && norm.isFinite else {
-        throw TrainingError.diverged(step: state.step + 1, loss: loss, gradientNorm: norm)
-      }
-      let rate = settings.learningRate(afterSteps: state.step)
-      state.update(settings, gradient: engine.gradient, norm: norm, pool: engine.pool)
-      engine.parametersChanged(state.parameters)
-
-      let endsEpoch = state.step % record.stepsPerEpoch == 0 || state.step == settings.steps
+      let rate = settings.learningRate(afterSteps: step)
+      let (loss, norm) = try loop.step()
+      let endsEpoch = step % record.stepsPerEpoch == 0 || step == settings.steps
       var metrics = StepMetrics(
-        step: state.step, epoch: (state.step - 1) / record.stepsPerEpoch,
-        samplesSeen: state.step * settings.batchSize, loss: loss, gradientNorm: norm, learningRate: rate,
+        step: step, epoch: (step - 1) / record.stepsPerEpoch, samplesSeen: step * settings.batchSize,
+        loss: loss, gradientNorm: norm, learningRate: rate,
         imagesPerSecond: Double(settings.batchSize) / seconds(since: stepStart),
         seconds: log.secondsBefore + seconds(since: start))
       if endsEpoch {
         let heldOut = heldOutLoss()
         guard heldOut.isFinite else {
-          throw TrainingError.diverged(step: state.step, loss: heldOut, gradientNorm: norm)
+          throw TrainingError.diverged(step: step, loss: heldOut, gradientNorm: norm)
         }
         metrics.heldOutLoss = heldOut
       }
       try log.append(metrics)
       try handle(.step(metrics))
-      let stops = state.step < settings.steps && shouldStop()
-      if state.step % record.execution.checkpointEvery == 0 || state.step == settings.steps || stops {
+      let stops = step < settings.steps && shouldStop()
+      if step % record.execution.checkpointEvery == 0 || step == settings.steps || stops {
         try log.synchronize()
         try handle(.checkpoint(path: try saveCheckpoint()))
       }
-      if endsEpoch { try handle(.epoch(metrics)) }
+      if endsEpoch { try handle(.epoch(metrics, sheet: try writeSheet())) }
       if stops { return .interrupted }
     }
     try writeModel()
     return .finished
   }
 
-  /// Writes `model/`.
-  public func writeModel() throws(FileError) { try model.write(to: run.modelPath) }
-
   /// - Throws: `TrainingError.diverged` for weights that can't go on: the last checkpoint should be a good one.
   private func saveCheckpoint() throws -> String {
-    let path = run.checkpointPath(step: state.step)
-    if state.step < record.settings.steps {
-      let loss = engine.loss(
-        batch(afterSteps: state.step).first(unet.microBatchSize), parameters: state.parameters)
+    let path = run.checkpointPath(step: step)
+    if step < record.settings.steps {
+      let next = loop.batch(afterSteps: step).first(unet.microBatchSize)
+      let loss = engine.loss(next, parameters: loop.state.parameters)
       guard loss.isFinite else {
-        throw TrainingError.diverged(step: state.step, loss: loss, gradientNorm: .nan)
+        throw TrainingError.diverged(step: step, loss: loss, gradientNorm: .nan)
       }
     }
-    try Checkpoint.write(state, of: unet, record, to: path)
-    try run.rotateCheckpoints(keep: record.execution.keep, upTo: state.step)
+    try Checkpoint.write(loop.state, of: unet, record, to: path)
+    try run.rotateCheckpoints(keep: record.execution.keep, upTo: step)
     return path
-  }
-
-  /// The examples of the step after `step` steps: an epoch is ⌊N / batch⌋ steps in a fresh permutation.
-  private func batch(afterSteps step: Int) -> Batch {
-    let settings = record.settings
-    let (epoch, position) = step.quotientAndRemainder(dividingBy: record.stepsPerEpoch)
-    if order?.epoch != epoch {
-      let random = Philox(seed: settings.seed, purpose: .shuffle, step: UInt32(epoch))
-      order = (epoch, random.permutation(examples.count))
-    }
-    let rows = order?.rows ?? []
-    return Batch(
-      source: examples, rows: rows[position * settings.batchSize..<(position + 1) * settings.batchSize],
-      seed: settings.seed, draws: .training(step: step), times: settings.times)
-  }
-
-  /// The first test images, with fixed noise and times.
-  private var heldOutBatch: Batch {
-    Batch(
-      source: heldOut, rows: ArraySlice((0..<heldOutCount).map { UInt32($0) }), seed: 0, draws: .heldOut,
-      times: .stratified)
   }
 
   /// The loss of the weights to sample from.
   private func heldOutLoss() -> Double {
-    engine.parametersChanged(state.bestParameters)
-    defer { engine.parametersChanged(state.parameters) }
-    return engine.loss(heldOutBatch, parameters: state.bestParameters)
+    let best = loop.state.bestParameters
+    engine.parametersChanged(best)
+    defer { engine.parametersChanged(loop.state.parameters) }
+    return engine.loss(heldOut, parameters: best)
   }
-}
-
-public enum TrainingError: Error, CustomStringConvertible {
-  case diverged(step: Int, loss: Double, gradientNorm: Double)
-
-  public var description: String {
-    switch self {
-    case .diverged(let step, let loss, let gradientNorm):
-      "training diverged at step \(step) (loss \(loss), gradient norm \(gradientNorm)); the run's last checkpoint "
-        + "is kept: begin a new run with a smaller --learning-rate, or one from that checkpoint with --init"
-    }
-  }
-}
-
-private func seconds(since start: ContinuousClock.Instant) -> Double {
-  (ContinuousClock.now - start) / .seconds(1)
 }

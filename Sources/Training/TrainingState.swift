@@ -1,28 +1,34 @@
 import Kernels
 
-/// What a run has come to: the numbers that a checkpoint holds.
+/// What training has come to: the numbers that a checkpoint holds. All arenas are laid out as the network's parameters.
 package final class TrainingState {
   /// Steps done.
-  package var step = 0
+  package private(set) var step: Int
   package let parameters: Arena
   /// The moving average of the parameters, where the settings ask for one.
   package let average: Arena?
   let firstMoments: Arena
   let secondMoments: Arena
 
-  /// - Parameter count: the length of the flat parameter array.
-  package init(count: Int, settings: TrainingSettings) {
-    parameters = Arena(count: count)
-    average = settings.averageDecay == nil ? nil : Arena(count: count)
-    firstMoments = Arena(count: count)
-    secondMoments = Arena(count: count)
+  /// The state after `step` steps; the arenas are its own from here on.
+  init(step: Int, parameters: Arena, average: Arena?, firstMoments: Arena, secondMoments: Arena) {
+    self.step = step
+    self.parameters = parameters
+    self.average = average
+    self.firstMoments = firstMoments
+    self.secondMoments = secondMoments
   }
 
-  /// Sets the parameters to begin with.
-  package func initialize(from arena: Arena) {
-    let (parameters, average) = (parameters, average)
-    copy(arena[arena.all], into: parameters.mutable(parameters.all))
-    if let average { copy(arena[arena.all], into: average.mutable(average.all)) }
+  /// The state at the beginning.
+  package convenience init(from initial: Weights, settings: TrainingSettings) {
+    func copied() -> Arena {
+      let arena = Arena(count: initial.all.count)
+      copy(initial[initial.all], into: arena.mutable(arena.all))
+      return arena
+    }
+    self.init(
+      step: 0, parameters: copied(), average: settings.averageDecay == nil ? nil : copied(),
+      firstMoments: Arena(count: initial.all.count), secondMoments: Arena(count: initial.all.count))
   }
 
   /// The weights to sample from: averaged where there is an average.
@@ -43,18 +49,18 @@ package final class TrainingState {
       biasCorrections: (Float(1 - power(betas.0, t)), Float(1 - power(betas.1, t))),
       gradientScale: Float(min(1, settings.gradientClip / (norm + 1e-6))))
     let decay = settings.averageDecay.map { min($0, Double(1 + step) / Double(10 + step)) }
-    let chunks = Chunks(of: parameters.count)
+    let segments = Segments(of: parameters.count)
     pool.run(
-      chunks.count,
-      sharing: (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, chunks)
+      segments.count,
+      sharing: (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, segments)
     ) { shared, index, _ in
-      let (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, chunks) = shared
-      let chunk = chunks[index]
+      let (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, segments) = shared
+      let segment = segments[index]
       adamW.update(
-        parameters.mutable(chunk), gradients: gradient[chunk],
-        firstMoments: firstMoments.mutable(chunk), secondMoments: secondMoments.mutable(chunk))
+        parameters.mutable(segment), gradients: gradient[segment],
+        firstMoments: firstMoments.mutable(segment), secondMoments: secondMoments.mutable(segment))
       if let average, let decay {
-        moveAverage(average.mutable(chunk), towards: parameters[chunk], decay: Float(decay))
+        moveAverage(average.mutable(segment), towards: parameters[segment], decay: Float(decay))
       }
     }
     step = t

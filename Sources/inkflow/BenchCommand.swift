@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadsOption
 
-  enum Task: String, ExpressibleByArgument, CaseIterable, Encodable { case training, evaluation }
+  enum Task: String, ExpressibleByArgument, CaseIterable { case training, evaluation }
 
   @Option(help: "Measure nothing but whole training steps, or evaluations without a gradient.")
   var only: Task?
@@ -38,77 +38,58 @@ struct BenchCommand: ParsableCommand {
   var preset = UNetConfiguration.Preset.small
 
   func validate() throws {
-    try require((1...60_000).contains(batch), "--batch must be from 1 to 60000.")
-    try require(runs.map { $0 > 0 } ?? true, "--runs must be positive.")
-    try require(seconds > 0 && seconds <= 600, "--seconds must be more than 0, at most 600.")
+    try require("batch", batch, in: 1...60_000)
+    try require("runs", runs, in: 1...1_000_000_000)
+    try require("seconds", seconds, positiveUpTo: 600)
   }
 
   func run() throws {
-    let pool = WorkerPool(threadCount: threads.count)
+    let pool = threads.pool
     if let only {
       let bench = try NetworkBench(preset, pool, maximumBatchSize: batch)
       let time =
         runs.map { bench.seconds(only, batch: batch, runs: $0, atLeast: 0) }
         ?? bench.seconds(only, batch: batch, atLeast: seconds)
-      let rate = Rate(only, batch: batch, seconds: time)
-      return print(json ? try jsonText(rate) : "\(Terminal.fixed(rate.imagesPerSecond, 1)) images/s")
+      return try Terminal.print(Self.rate(only, batch, seconds: time), json: json)
     }
     let machine = Machine(pool)
     let bench = try NetworkBench(.small, pool, maximumBatchSize: 128)
-    let layers = Self.layers.map { Layer($0.side, $0.input, $0.output, count: bench.imagesTogether($0.side)) }
+    var report = Report()
+    report.add("build", RunRecord.currentBuild)
+    report.add("threads", pool.threadCount)
+    report.add("machine", machine.report)
+    report.add(
+      "convolutions",
+      Self.layers.map { side, input, output in
+        Layer(side, input, output, count: bench.imagesTogether(side)).report(peak: machine.peakOfOneCore)
+      })
     let tasks: [(Task, [Int])] = [(.training, [64, 128]), (.evaluation, [1, 16, 64, 128])]
-    let rates = tasks.flatMap { task, batches in
-      batches.map { Rate(task, batch: $0, seconds: bench.seconds(task, batch: $0)) }
-    }
-    let report = Report(
-      build: RunRecord.currentBuild, threads: pool.threadCount, machine: machine, convolutions: layers,
-      rates: rates, step: bench.parts(batch: 64))
-    print(json ? try jsonText(report) : report.text)
+    report.add(
+      "rates",
+      tasks.flatMap { task, batches in
+        batches.map { Self.rate(task, $0, seconds: bench.seconds(task, batch: $0)) }
+      })
+    report.add("step", bench.parts(batch: 64))
+    report.notes = [
+      "machine: GFLOP/s, and GB/s copied, read and write, on all threads",
+      "convolutions: 3×3, one core, GFLOP/s counted as if computed directly, and their share of the peak",
+      "rates: preset small, 28×28, \(pool.threadCount) threads",
+      "step: milliseconds of a training step",
+    ]
+    try Terminal.print(report, json: json)
+  }
+
+  private static func rate(_ task: Task, _ batch: Int, seconds: Double) -> Report {
+    var row = Report()
+    row.add("task", task.rawValue)
+    row.add("batch", batch)
+    row.add("seconds", seconds, as: "")
+    row.add("images_per_second", Double(batch) / seconds, digits: 1)
+    return row
   }
 
   /// The stride-1 convolutions of preset small on 28×28 images.
   private static let layers: [(side: Int, input: Int, output: Int)] = [
     (28, 32, 32), (28, 64, 32), (28, 96, 32), (14, 64, 64), (14, 128, 64), (7, 64, 64), (7, 128, 64),
   ]
-
-  private struct Report: Encodable {
-    let build: String
-    let threads: Int
-    let machine: Machine
-    let convolutions: [Layer]
-    let rates: [Rate]
-    let step: TrainingParts
-
-    var text: String {
-      func row(_ cells: [String]) -> String {
-        cells.map { String(repeating: " ", count: max(0, 12 - $0.count)) + $0 }.joined()
-      }
-      var lines = [
-        "\(build), \(threads) threads",
-        "peak: \(number(machine.peakOfOneCore)) GFLOP/s on one core, \(number(machine.peak)) on \(threads); "
-          + "copying, read and write: \(number(machine.copyBandwidth)) GB/s",
-        "",
-        "3×3 convolutions, one core, GFLOP/s counted as if computed directly (share of the peak):",
-        row(["shape", "forward", "d input", "d weights"]),
-      ]
-      for layer in convolutions {
-        let rates = [layer.forward, layer.inputGradient, layer.weightGradient]
-        lines.append(
-          row([layer.shape] + rates.map { "\(number($0)) (\(number(100 * $0 / machine.peakOfOneCore)) %)" }))
-      }
-      lines += [
-        "", "preset small, 28×28, \(threads) threads:", row(["", "batch", "images/s"]),
-      ]
-      lines += rates.map { row([$0.task.rawValue, "\($0.batch)", number($0.imagesPerSecond)]) }
-      lines += [
-        "",
-        "a training step of \(step.batch) in ms: forward pass \(number(step.forward)), backward pass "
-          + "\(number(step.backward)), optimiser \(number(step.optimizer)), prepared weights "
-          + "\(number(step.preparation))",
-      ]
-      return lines.joined(separator: "\n")
-    }
-
-    private func number(_ value: Double) -> String { Terminal.fixed(value, value < 10 ? 1 : 0) }
-  }
 }

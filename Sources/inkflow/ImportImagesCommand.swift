@@ -27,9 +27,7 @@ struct ImportImagesCommand: ParsableCommand {
   @Flag(help: "Print what was done as one JSON object.")
   var json = false
 
-  func validate() throws {
-    try require((8...1024).contains(size), "--size must be from 8 to 1024.")
-  }
+  func validate() throws { try require("size", size, in: 8...1024) }
 
   func run() throws {
     try requireNoFiles(in: output)
@@ -47,49 +45,34 @@ struct ImportImagesCommand: ParsableCommand {
     }
     progress.finish()
     try images.write(to: output)
-    let summary = Summary(folder: folder, output: output, images)
-    print(json ? try jsonText(summary) : summary.text)
+    var report = Report()
+    report.add("folder", folder)
+    report.add("output", output)
+    report.add("size", images.side, as: "\(size)×\(size)×3")
+    report.add("train", images.count(of: .train))
+    report.add("test", images.count(of: .test))
+    report.add("enlarged", images.enlargedCount)
+    let skipped = images.skipped.map { file in
+      var row = Report()
+      row.add("path", file.path)
+      row.add("reason", file.problem)
+      return row
+    }
+    report.add("skipped", skipped, as: "\(skipped.count) files left out")
+    report.add(
+      "classes",
+      images.classes?.map { part in
+        var row = Report()
+        row.add("name", part.name)
+        row.add("label", part.label)
+        row.add("train_count", part.trainCount)
+        row.add("test_count", part.testCount)
+        return row
+      })
+    report.notes = ["train with: inkflow train \(output) --preset \(preset.rawValue) --minutes 20"]
+    try Terminal.print(report, json: json)
   }
 
-  private struct Summary: Encodable {
-    let folder: String
-    let output: String
-    let size: Int
-    let train: Int
-    let test: Int
-    let enlarged: Int
-    let classes: [ImportedImages.ImageClass]?
-    let skipped: [Skipped]
-
-    struct Skipped: Encodable {
-      let path: String
-      let reason: String
-    }
-
-    init(folder: String, output: String, _ images: ImportedImages) {
-      self.folder = folder
-      self.output = output
-      size = images.side
-      train = images.count(of: .train)
-      test = images.count(of: .test)
-      enlarged = images.enlargedCount
-      classes = images.classes
-      skipped = images.skipped.map { Skipped(path: $0.path, reason: $0.problem) }
-    }
-
-    /// Of images nearest in size.
-    private var preset: UNetConfiguration.Preset { size < 48 ? .color32 : size < 96 ? .color64 : .color128 }
-
-    var text: String {
-      var lines = [
-        "wrote \(train) training and \(test) test images of \(size)×\(size)×3 to '\(output)'; "
-          + "\(skipped.count) files left out, \(enlarged) pictures enlarged"
-      ]
-      for part in classes ?? [] {
-        lines.append("  \(part.label)  \(part.name): \(part.trainCount) + \(part.testCount)")
-      }
-      lines.append("train with: inkflow train \(output) --preset \(preset.rawValue) --minutes 20")
-      return lines.joined(separator: "\n")
-    }
-  }
+  /// Of images nearest in size.
+  private var preset: UNetConfiguration.Preset { size < 48 ? .color32 : size < 96 ? .color64 : .color128 }
 }

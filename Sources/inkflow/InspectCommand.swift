@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Imagery
 import Network
+import Sampling
 import Training
 
 struct InspectCommand: ParsableCommand {
@@ -17,189 +18,133 @@ struct InspectCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let report: Report
+    var (report, problem): (Report, String?)
     do {
-      report = try self.report()
+      (report, problem) = try inspect()
     } catch let error as FileError where error.kind == .malformed && json {
-      report = Report("unknown", [], problem: error.description)
+      (report, problem) = (Report(kind: "unknown"), error.description)
     }
-    print(json ? try report.json() : report.text)
-    if let problem = report.problem { throw RunError(message: problem, status: 65) }
+    report.add("sound", problem == nil)
+    try Terminal.print(report, json: json)
+    if let problem { throw RunError(message: problem, status: 65) }
   }
 
-  private func report() throws -> Report {
+  private func inspect() throws -> (Report, problem: String?) {
     var isDirectory: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-    if exists && isDirectory.boolValue {
-      if RunDirectory(path).exists { return try runReport(RunDirectory(path)) }
-      if Model.isDirectory(path) { return modelReport(try Model(directory: path)) }
-      return try datasetReport()
-    }
-    if exists {
-      if let dimensions = try IDXFile.dimensions(of: path) {
-        _ = try IDXFile.read(path)
-        return Report("IDX file", [("dimensions", .numbers(dimensions.map { Double($0) }))])
-      }
-      return try weightsReport(SafetensorsFile(contentsOf: path))
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+      guard isDirectory.boolValue else { return (try file(), nil) }
+      if RunDirectory(path).exists { return try run(RunDirectory(path)) }
+      return (
+        TrainedFlow.isDiffusersDirectory(path)
+          ? model(try TrainedFlow(diffusers: path)) : try dataset(), nil
+      )
     }
     guard (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(path) else {
       throw FileError(
         .missing, path, "doesn't exist",
         remedy: "name a run, a checkpoint, a weights file, a model's directory, a data set or its directory")
     }
-    return try datasetReport()
+    return (try dataset(), nil)
   }
 
-  private func runReport(_ run: RunDirectory) throws -> Report {
+  private func run(_ run: RunDirectory) throws -> (Report, problem: String?) {
     let record = try run.readRecord()
-    var report = Report(
-      "run",
-      [
-        ("recipe", .text(record.recipe.rawValue)), ("dataset", .text(record.dataset.name)),
-        ("steps", .number(Double(record.settings.steps))),
-        ("steps_per_epoch", .number(Double(record.stepsPerEpoch))),
-        ("batch_size", .number(Double(record.settings.batchSize))),
-        ("learning_rate", .number(record.settings.learningRate)),
-        ("seed", .text("\(record.settings.seed)")), ("build", .text(record.build)),
-        ("loss_of_zero_field", .number(record.lossScale.zeroField)),
-        ("loss_of_mean", .number(record.lossScale.meanField)),
-      ])
-    if let affine = record.lossScale.affineField {
-      report.lines.append(("loss_of_best_affine_field", .number(affine)))
-    }
-    report.lines += networkLines(record.network)
-    var sound: [Int] = []
-    var problems: [String] = []
+    var report = Report(kind: "run")
+    report.add("recipe", record.recipe.rawValue)
+    report.add("dataset", record.dataset.name)
+    report.add("steps", record.settings.steps)
+    report.add("steps_per_epoch", record.stepsPerEpoch)
+    report.add("batch_size", record.settings.batchSize)
+    report.add("learning_rate", record.settings.learningRate)
+    report.add("seed", "\(record.settings.seed)")
+    report.add("build", record.build)
+    report.add(record.lossScale)
+    report.add(record.network)
+    var (sound, problems): ([Int], [String]) = ([], [])
     for step in run.checkpointSteps() {
       do throws(FileError) {
         let checkpoint = try Checkpoint(path: run.checkpointPath(step: step))
         try checkpoint.requireRecord(record)
-        _ = try checkpoint.model()
+        _ = try checkpoint.flow()
         sound.append(step)
       } catch {
         problems.append(error.description)
       }
     }
-    report.lines.append(("sound_checkpoints", .numbers(sound.map { Double($0) })))
+    report.add("sound_checkpoints", sound, as: sound.map(\.text).joined(separator: ", "))
     do throws(FileError) {
-      if let loss = try StepMetrics.lastHeldOutLoss(of: run) {
-        report.lines.append(("held_out_loss", .number(loss)))
-      }
+      report.add("held_out_loss", try StepMetrics.lastHeldOutLoss(of: run))
     } catch {
       problems.append(error.description)
     }
     if sound.isEmpty && problems.isEmpty { problems = ["'\(run.checkpointsPath)' holds no checkpoint"] }
-    report.problem = problems.isEmpty ? nil : problems.joined(separator: "; ")
+    return (report, problems.isEmpty ? nil : problems.joined(separator: "; "))
+  }
+
+  private func model(_ flow: TrainedFlow) -> Report {
+    var report = Report(kind: "diffusers directory")
+    report.add(flow.configuration)
+    report.add("parameters", flow.parameterCount)
+    for (key, value) in flow.notes.sorted(by: { $0.key < $1.key }) { report.add(key, value) }
     return report
   }
 
-  private func modelReport(_ model: Model) -> Report {
-    var report = Report("diffusers directory", networkLines(model.unet.configuration))
-    report.lines.append(("parameters", .number(Double(model.unet.parameterCount))))
-    for (key, value) in model.notes.sorted(by: { $0.key < $1.key }) {
-      report.lines.append((key, .text(value)))
+  private func file() throws -> Report {
+    if let dimensions = try IDXFile.dimensions(of: path) {
+      _ = try IDXFile.read(path)
+      var report = Report(kind: "IDX file")
+      report.add("dimensions", dimensions, as: dimensions.map(\.text).joined(separator: ", "))
+      return report
     }
+    let file = try SafetensorsFile(contentsOf: path)
+    guard Checkpoint.isCheckpoint(file) else {
+      var report = Report(kind: "safetensors file")
+      report.add("tensors", file.entries.count)
+      report.add("numbers", file.entries.reduce(0) { $0 + $1.count })
+      report.add("checksum", file.checksum == nil ? "none stated" : "holds")
+      return report
+    }
+    let checkpoint = try Checkpoint(file: file)
+    _ = try checkpoint.flow()
+    var report = Report(kind: "checkpoint")
+    report.add("step", checkpoint.header.step)
+    report.add("dataset", checkpoint.header.dataset.name)
+    report.add("averaged_weights", checkpoint.hasAverage ? "yes" : "no")
+    report.add("build", checkpoint.header.build)
+    report.add(checkpoint.header.network)
     return report
   }
 
-  private func weightsReport(_ file: SafetensorsFile) throws -> Report {
-    if Checkpoint.isCheckpoint(file) {
-      let checkpoint = try Checkpoint(file: file)
-      let header = checkpoint.header
-      _ = try checkpoint.model()
-      return Report(
-        "checkpoint",
-        [
-          ("step", .number(Double(header.step))), ("dataset", .text(header.dataset.name)),
-          ("averaged_weights", .text(checkpoint.hasAverage ? "yes" : "no")), ("build", .text(header.build)),
-        ] + networkLines(header.network))
-    }
-    return Report(
-      "safetensors file",
-      [
-        ("tensors", .number(Double(file.entries.count))),
-        ("numbers", .number(Double(file.entries.reduce(0) { $0 + $1.count }))),
-        ("checksum", .text(file.checksum == nil ? "none stated" : "holds")),
-      ])
-  }
-
-  private func datasetReport() throws -> Report {
+  private func dataset() throws -> Report {
     let (train, test) = try ImageDataset.loadBoth(path)
-    let scale = RunRecord.LossScale(train)
-    var report = Report(
-      "data set",
-      [
-        ("name", .text(train.name)), ("train_images", .number(Double(train.count))),
-        ("test_images", .number(Double(test.count))), ("height", .number(Double(train.height))),
-        ("width", .number(Double(train.width))), ("channels", .number(Double(train.channels))),
-        ("labels", .text(train.labels == nil ? "no" : "yes")),
-        ("loss_of_zero_field", .number(scale.zeroField)), ("loss_of_mean", .number(scale.meanField)),
-      ])
-    if let affine = scale.affineField { report.lines.append(("loss_of_best_affine_field", .number(affine))) }
+    var report = Report(kind: "data set")
+    report.add("name", train.name)
+    report.add("train_images", train.count)
+    report.add("test_images", test.count)
+    report.add("height", train.height)
+    report.add("width", train.width)
+    report.add("channels", train.channels)
+    report.add("labels", train.labels == nil ? "no" : "yes")
+    report.add(RunRecord.LossScale(train))
     return report
-  }
-
-  private func networkLines(_ network: UNetConfiguration) -> [(String, Report.Value)] {
-    [
-      ("image", .text("\(network.sampleHeight)×\(network.sampleWidth)×\(network.inputChannels)")),
-      ("block_out_channels", .numbers(network.blockOutputChannels.map { Double($0) })),
-      ("layers_per_block", .number(Double(network.layersPerBlock))),
-      ("classes", network.classCount.map { .number(Double($0)) } ?? .text("none")),
-    ]
   }
 }
 
-/// Named values, as lines for people or an object for programs.
-private struct Report {
-  enum Value {
-    case text(String)
-    case number(Double)
-    case numbers([Double])
+extension Report {
+  fileprivate init(kind: String) { add("kind", kind) }
+
+  fileprivate mutating func add(_ scale: RunRecord.LossScale) {
+    add("loss_of_zero_field", scale.zeroField)
+    add("loss_of_mean", scale.meanField)
+    add("loss_of_best_affine_field", scale.affineField)
   }
 
-  var lines: [(String, Value)]
-  /// Why it is not sound.
-  var problem: String?
-
-  init(_ kind: String, _ lines: [(String, Value)], problem: String? = nil) {
-    self.lines = [("kind", .text(kind))] + lines
-    self.problem = problem
-  }
-
-  var text: String {
-    let width = lines.map(\.0.count).max() ?? 0
-    var rows = lines.map { name, value in
-      let label = name.replacing("_", with: " ")
-      return label + String(repeating: " ", count: width + 2 - name.count) + text(value)
-    }
-    rows.append("sound" + String(repeating: " ", count: max(0, width - 3)) + (problem == nil ? "yes" : "no"))
-    return rows.joined(separator: "\n")
-  }
-
-  private func text(_ value: Value) -> String {
-    switch value {
-    case .text(let text): text
-    case .number(let number): format(number)
-    case .numbers(let numbers): numbers.map(format).joined(separator: ", ")
-    }
-  }
-
-  private func format(_ number: Double) -> String {
-    Int(exactly: number).map(String.init) ?? String(format: "%.4g", number)
-  }
-
-  func json() throws -> String {
-    var object: [String: Any] = ["sound": problem == nil]
-    for (name, value) in lines {
-      object[name] =
-        switch value {
-        case .text(let text): text
-        case .number(let number): number
-        case .numbers(let numbers): numbers
-        }
-    }
-    let data = try JSONSerialization.data(
-      withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    return String(decoding: data, as: UTF8.self)
+  fileprivate mutating func add(_ network: UNetConfiguration?) {
+    guard let network else { return }
+    add("image", "\(network.sampleHeight)×\(network.sampleWidth)×\(network.inputChannels)")
+    let channels = network.blockOutputChannels
+    add("block_out_channels", channels, as: channels.map(\.text).joined(separator: ", "))
+    add("layers_per_block", network.layersPerBlock)
+    if let classes = network.classCount { add("classes", classes) } else { add("classes", "none") }
   }
 }

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Files
 import Flow
-import Foundation
 import Imagery
-import Network
+import Kernels
 import Sampling
 
 struct InterpolateCommand: ParsableCommand {
@@ -55,11 +54,10 @@ struct InterpolateCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    try require((2...1000).contains(frames), "--frames must be from 2 to 1000.")
-    try require((1...1000).contains(rows), "--rows must be from 1 to 1000.")
-    for (name, value) in [("from", from), ("to", to ?? 0)] {
-      try require((0...4_000_000_000).contains(value), "--\(name) must be from 0 to 4000000000.")
-    }
+    try require("frames", frames, in: 2...1000)
+    try require("rows", rows, in: 1...1000)
+    try require("from", from, in: 0...4_000_000_000)
+    try require("to", to, in: 0...4_000_000_000)
     try require(
       frames * rows <= 20_000, "--frames times --rows must be at most 20000, not \(frames * rows).")
     try require(dataset != nil || split == nil, "--split goes with --dataset.")
@@ -71,56 +69,50 @@ struct InterpolateCommand: ParsableCommand {
   private var lastNumber: Int { to ?? from + rows }
 
   func run() throws {
-    let opened = try model.open()
-    let configuration = opened.model.unet.configuration
+    let flow = try model.open()
     let output = output ?? model.defaultOutput("interpolation.png")
     try requireWritable([output, animate])
-    let labels = try label.labels(count: rows * frames, for: configuration)
-    let sampler = Sampler(model: opened.model, threads: threads.count)
-    let start = ContinuousClock.now
+    let labels = try label.labels(count: rows * frames, for: flow)
+    let (pool, watch) = (threads.pool, Stopwatch())
     var progress = ProgressLine()
-    let ends = try ends(sampler, opened.path, configuration)
-    let images = try solving(opened.path) {
-      try sampler.transport(
-        between(ends, dimension: configuration.dimension), from: 0, to: 1, solver: solver.resolved,
-        labels: labels
-      ) { done in
-        let count = rows * frames
-        if count > 64 { progress.show("\(done)/\(count) images", fraction: Double(done) / Double(count)) }
-      }
+    let samples = try flow.solving {
+      try flow.transport(
+        between(ends(flow, pool), dimension: flow.shape.count), solver: solver.resolved, labels: labels,
+        on: pool, progress: { progress.show($0, of: rows * frames, "images") })
     }
     progress.finish()
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    let source = dataset.map { "\($0), \((split ?? .test).rawValue) split" } ?? "seed \(seed ?? 0)"
-    let text = [
-      ("software", "inkflow"), ("checkpoint", opened.path), ("ends", source), ("from", "\(from)"),
-      ("to", "\(lastNumber)"), ("solver", solver.text),
-    ]
-    let pixels = Pixels.bytes(images.values.span)
-    try ContactSheet.image(pixels: pixels, of: configuration, columns: frames, scale: 2)
-      .write(to: output, text: text)
-    if let animate { try writeAnimation(pixels, configuration, to: animate, text: text) }
-    let summary = Summary(
-      output: output, animation: animate, checkpoint: opened.path, weights: opened.model.notes["weights"],
-      ends: source, from: from, to: lastNumber, rows: rows, frames: frames, solver: solver.text,
-      evaluations: images.evaluations, solverSeconds: seconds)
-    print(json ? try jsonText(summary) : describe(summary, images))
+    var report = Report()
+    report.add(flow)
+    report.add("ends", dataset.map { "\($0), \((split ?? .test).rawValue) split" } ?? "seed \(seed ?? 0)")
+    report.add("from", from)
+    report.add("to", lastNumber)
+    report.add("rows", rows)
+    report.add("frames", frames)
+    report.add("solver", "\(solver.resolved)")
+    // Of the way from noise to images alone.
+    report.add("evaluations", samples.evaluations)
+    report.add("solver_seconds", watch.seconds, digits: 2)
+    let text = report.pictureText("checkpoint", "ends", "from", "to", "solver")
+    try samples.sheet(columns: frames).write(to: output, text: text)
+    if let animate { try writeAnimation(samples, to: animate, text: text) }
+    report.add("output", output)
+    report.add("animation", animate)
+    try Terminal.print(report, json: json)
   }
 
   /// The noise of all first samples and of all last ones, [2·rows, height, width, channels].
-  private func ends(
-    _ sampler: Sampler, _ path: String, _ configuration: UNetConfiguration
-  ) throws -> [Float] {
-    let numbers = Array(from..<from + rows) + Array(lastNumber..<lastNumber + rows)
-    guard let dataset else { return numbers.flatMap { sampler.noise(number: $0, seed: seed ?? 0) } }
-    let source = try SourceImages(
-      ImageDataset.load(dataset, split: split ?? .test), named: dataset, numbers: numbers, for: configuration)
-    let labels = try label.labels(count: numbers.count, for: configuration)
-    return try solving(path) {
-      try sampler.transport(
-        source.values, from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5), labels: labels
-      ).values
+  private func ends(_ flow: TrainedFlow, _ pool: WorkerPool) throws -> [Float] {
+    let (first, last) = (from..<from + rows, lastNumber..<lastNumber + rows)
+    guard let dataset else {
+      return flow.noise(first, seed: seed ?? 0) + flow.noise(last, seed: seed ?? 0)
     }
+    let source = try SourceImages(
+      ImageDataset.load(dataset, split: split ?? .test), named: dataset, numbers: Array(first) + Array(last),
+      for: flow)
+    let labels = try label.labels(count: 2 * rows, for: flow)
+    return try flow.transport(
+      source.values, from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5), labels: labels, on: pool
+    ).values
   }
 
   /// [rows, frames, height, width, channels].
@@ -143,47 +135,18 @@ struct InterpolateCommand: ParsableCommand {
 
   /// Every frame shows all rows at once.
   private func writeAnimation(
-    _ pixels: [UInt8], _ configuration: UNetConfiguration, to path: String,
-    text: [(key: String, value: String)]
+    _ samples: Samples, to path: String, text: [(key: String, value: String)]
   ) throws(FileError) {
-    let size = configuration.dimension
+    let (pixels, size) = (samples.pixels, samples.shape.count)
     let columns = Int(Double(rows).squareRoot().rounded(.up))
     let there = (0..<frames).map { frame in
-      var shown: [UInt8] = []
-      for row in 0..<rows {
+      let shown = (0..<rows).flatMap { row -> ArraySlice<UInt8> in
         let first = (row * frames + frame) * size
-        shown += pixels[first..<first + size]
+        return pixels[first..<first + size]
       }
-      return ContactSheet.image(pixels: shown, of: configuration, columns: columns, scale: 2)
+      return ContactSheet.image(pixels: shown, of: samples.shape, columns: columns)
     }
     try AnimatedPNG(frames: there + there.dropFirst().dropLast().reversed(), secondsPerFrame: 0.1)
       .write(to: path, text: text)
-  }
-
-  private func describe(_ summary: Summary, _ images: Sampler.Samples) -> String {
-    """
-    \(rows) \(rows == 1 ? "row" : "rows") of \(frames) images from \(summary.checkpoint)\
-    \(summary.weights.map { ", \($0) weights" } ?? ""), \(summary.ends), from \(from) to \(lastNumber)
-    \(solver.text): \(images.workText)
-    \(Terminal.fixed(summary.solverSeconds, 2)) s in the solver
-    sheet in \(summary.output)\(animate.map { ", animation in \($0)" } ?? "")
-    """
-  }
-
-  /// What was done.
-  private struct Summary: Encodable {
-    let output: String
-    let animation: String?
-    let checkpoint: String
-    let weights: String?
-    let ends: String
-    let from: Int
-    let to: Int
-    let rows: Int
-    let frames: Int
-    let solver: String
-    /// For each image, row by row; without those of taking images back to noise.
-    let evaluations: [Int]
-    let solverSeconds: Double
   }
 }

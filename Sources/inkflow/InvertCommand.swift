@@ -2,7 +2,6 @@ import ArgumentParser
 import Files
 import Foundation
 import Imagery
-import Network
 import Sampling
 
 struct InvertCommand: ParsableCommand {
@@ -52,80 +51,82 @@ struct InvertCommand: ParsableCommand {
   private static let columns = 16
 
   func validate() throws {
-    try require(count.map { (1...10_000).contains($0) } ?? true, "--count must be from 1 to 10000.")
-    try require(
-      first.map { (0...1_000_000_000).contains($0) } ?? true, "--first must be from 0 to 1000000000.")
+    try require("count", count, in: 1...10_000)
+    try require("first", first, in: 0...1_000_000_000)
     try requireTolerances(rtol: rtol, atol: atol)
     try require(
-      !isPNG || count == nil && first == nil && split == nil,
+      !isFile || count == nil && first == nil && split == nil,
       "--count, --first and --split go with a data set; '\(images)' is one image.")
   }
 
   /// Whether the images are one file; data sets are names or directories.
-  private var isPNG: Bool {
+  private var isFile: Bool {
     var isDirectory: ObjCBool = false
     return FileManager.default.fileExists(atPath: images, isDirectory: &isDirectory) && !isDirectory.boolValue
   }
 
   func run() throws {
-    let opened = try model.open()
-    let configuration = opened.model.unet.configuration
+    let flow = try model.open()
     let output = output ?? model.defaultOutput("inversion.png")
-    try requireDirectory(of: output)
-    let first = first ?? 0
-    let source = try source(from: first, for: configuration)
-    let labels = try source.classes(label, for: configuration)
-    let sampler = Sampler(model: opened.model, threads: threads.count)
+    try requireWritable([output])
+    let source = try source(for: flow)
+    let count = source.pixels.count / flow.shape.count
+    let labels = try label.labels(count: count, for: flow, own: source.labels)
     var progress = ProgressLine()
-    let start = ContinuousClock.now
-    let count = source.pixels.count / configuration.dimension
-    let inversion = try solving(opened.path) {
-      try sampler.invert(
-        source.values, rtol: rtol, atol: atol, labels: labels
-      ) { done, total in
-        progress.show("\(done)/\(total) solves", fraction: Double(done) / Double(total))
-      }
+    let watch = Stopwatch()
+    let inversion = try flow.solving {
+      try flow.invert(
+        source.values, rtol: rtol, atol: atol, labels: labels, on: threads.pool,
+        progress: { progress.show($0, of: 2 * count, "solves") })
     }
     progress.finish()
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    try sheet(source, inversion, configuration).write(
+    var report = Report()
+    report.add(flow)
+    report.add("images", source.text)
+    report.add("first", first ?? 0)
+    report.add("count", count)
+    report.add("solver", "rk45, rtol \(rtol), atol \(atol)")
+    report.add("rtol", rtol, as: "")
+    report.add("atol", atol, as: "")
+    report.add("residual", inversion.residual, as: String(format: "%.2e", inversion.residual))
+    report.add(
+      "residuals", inversion.residuals, as: String(format: "%.2e at most", inversion.residuals.max() ?? 0))
+    report.add("tightenings", inversion.tightenings, as: tightened(inversion))
+    report.add("noise_scale", inversion.noiseScale, digits: 3)
+    report.add("noise_evaluations", inversion.noise.evaluations)
+    report.add("reconstruction_evaluations", inversion.reconstruction.evaluations)
+    report.add("solver_seconds", watch.seconds, digits: 2)
+    report.add("output", output)
+    report.notes = [
+      "residual: root mean square of reconstruction - image, pixels from -1 to 1, over all images; residuals: of each",
+      "noise scale: root mean square of the noise; 1 is expected",
+    ]
+    let text = report.pictureText("checkpoint", "images", "first", "solver", "tightenings", "residual")
+    try sheet(source, inversion).write(
       to: output,
-      text: [
-        ("software", "inkflow"), ("checkpoint", opened.path), ("images", source.text),
-        ("rows", "images, their noise (-3...3 is 0...255), reconstructions"), ("first", "\(first)"),
-        ("solver", "rk45, rtol \(rtol), atol \(atol)\(tightened(inversion))"),
-        ("residual", "\(inversion.residual)"),
-      ])
-    let summary = Summary(
-      output: output, checkpoint: opened.path, weights: opened.model.notes["weights"], images: source.text,
-      first: first, count: count, rtol: rtol, atol: atol, residual: inversion.residual,
-      residuals: inversion.residuals, tightenings: inversion.tightenings, noiseScale: inversion.noiseScale,
-      noiseEvaluations: inversion.noise.evaluations,
-      reconstructionEvaluations: inversion.reconstruction.evaluations, solverSeconds: seconds)
-    print(json ? try jsonText(summary) : describe(summary, inversion))
+      text: text + [("rows", "images, their noise (-3...3 is 0...255), reconstructions")])
+    try Terminal.print(report, json: json)
   }
 
-  private func source(from first: Int, for configuration: UNetConfiguration) throws -> SourceImages {
-    if isPNG { return try SourceImages(png: images, for: configuration) }
+  private func source(for flow: TrainedFlow) throws -> SourceImages {
+    if isFile { return try SourceImages(png: images, for: flow) }
     let names = ImageDataset.downloadable + [SyntheticStrokes.name]
     guard names.contains(images) || FileManager.default.fileExists(atPath: images) else {
       throw FileError(
         .missing, images, "doesn't exist",
         remedy: "name a PNG picture, a directory with IDX files, or one of \(names.joined(separator: ", "))")
     }
-    let data = try ImageDataset.load(images, split: split ?? .test)
+    let (data, first) = (try ImageDataset.load(images, split: split ?? .test), first ?? 0)
     let count = count ?? max(1, min(Self.defaultCount, data.count - first))
-    return try SourceImages(data, named: images, numbers: Array(first..<first + count), for: configuration)
+    return try SourceImages(data, named: images, numbers: Array(first..<first + count), for: flow)
   }
 
   /// Three rows: images, noise, reconstructions; and again, where there are many.
-  private func sheet(
-    _ source: SourceImages, _ inversion: Inversion, _ configuration: UNetConfiguration
-  ) -> PNGImage {
-    let size = configuration.dimension
+  private func sheet(_ source: SourceImages, _ inversion: Inversion) -> PNGImage {
+    let size = inversion.noise.shape.count
     // By a fixed scale, so that too large or small a noise shows.
     let noise = inversion.noise.values.map { Pixels.byte($0 / 3) }
-    let rows = [source.pixels, noise, Pixels.bytes(inversion.reconstruction.values.span)]
+    let rows = [source.pixels, noise, inversion.reconstruction.pixels]
     let count = source.pixels.count / size
     let columns = min(Self.columns, count)
     var pixels: [UInt8] = []
@@ -136,52 +137,14 @@ struct InvertCommand: ParsableCommand {
         pixels += Array(repeating: ContactSheet.background, count: (columns - images.count) * size)
       }
     }
-    return ContactSheet.image(pixels: pixels, of: configuration, columns: columns, scale: 2)
-  }
-
-  private func describe(_ summary: Summary, _ inversion: Inversion) -> String {
-    """
-    \(summary.count) \(summary.count == 1 ? "image" : "images") of \(summary.images) through \
-    \(summary.checkpoint)\(summary.weights.map { ", \($0) weights" } ?? "")
-    RMS residual \(scientific(summary.residual)) (pixels from -1 to 1), \
-    \(scientific(summary.residuals.max() ?? 0)) in the worst image
-    RMS of the noise \(Terminal.fixed(summary.noiseScale, 3)); 1 is expected
-    rk45, rtol \(rtol), atol \(atol)\(tightened(inversion))
-    to noise: \(inversion.noise.workText)
-    and back: \(inversion.reconstruction.workText)
-    \(Terminal.fixed(summary.solverSeconds, 2)) s in the solver
-    picture in \(summary.output)
-    """
+    return ContactSheet.image(pixels: pixels, of: inversion.noise.shape, columns: columns)
   }
 
   private func tightened(_ inversion: Inversion) -> String {
-    let parts = (1...Sampler.maximumTightening).compactMap { tightening in
+    let parts = (1...TrainedFlow.maximumTightening).compactMap { tightening in
       let count = inversion.tightenings.count { $0 == tightening }
-      return count == 0 ? nil : "\(count) with 1e-\(tightening) times that"
+      return count == 0 ? nil : "\(count) of the images with 1e-\(tightening) times the tolerances"
     }
-    return parts.isEmpty ? "" : "; to come back to 10 tolerances, " + parts.joined(separator: ", ")
-  }
-
-  private func scientific(_ value: Double) -> String { String(format: "%.2e", value) }
-
-  /// What was done.
-  private struct Summary: Encodable {
-    let output: String
-    let checkpoint: String
-    let weights: String?
-    let images: String
-    let first: Int
-    let count: Int
-    let rtol: Double
-    let atol: Double
-    /// Root mean squares, of all images and of each.
-    let residual: Double
-    let residuals: [Double]
-    /// How often each image's tolerance was divided by ten.
-    let tightenings: [Int]
-    let noiseScale: Double
-    let noiseEvaluations: [Int]
-    let reconstructionEvaluations: [Int]
-    let solverSeconds: Double
+    return parts.isEmpty ? "none" : parts.joined(separator: ", ") + ", to come back to 10 tolerances"
   }
 }

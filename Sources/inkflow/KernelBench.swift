@@ -20,13 +20,21 @@ func medianSeconds(runs: Int = 5, atLeast total: Double = 0.2, _ body: () -> Voi
 }
 
 /// What this machine can do at best.
-struct Machine: Encodable {
+struct Machine {
   /// GFLOP/s.
   let peakOfOneCore: Double
   /// GFLOP/s on all threads.
   let peak: Double
   /// GB/s, read and write, on all threads.
   let copyBandwidth: Double
+
+  var report: Report {
+    var report = Report()
+    report.add("peak_of_one_core", peakOfOneCore, digits: 0)
+    report.add("peak", peak, digits: 0)
+    report.add("copy_bandwidth", copyBandwidth, digits: 0)
+    return report
+  }
 
   init(_ pool: WorkerPool) {
     let iterations = 2_000_000
@@ -56,11 +64,22 @@ struct Machine: Encodable {
 
 /// One convolution's three passes over as many images as the network takes together, on one core; GFLOP/s in terms of
 /// the direct sum.
-struct Layer: Encodable {
+struct Layer {
   let shape: String
   let forward: Double
   let inputGradient: Double
   let weightGradient: Double
+
+  func report(peak: Double) -> Report {
+    var row = Report()
+    row.add("shape", shape)
+    for (name, rate) in [
+      ("forward", forward), ("input_gradient", inputGradient), ("weight_gradient", weightGradient),
+    ] {
+      row.add(name, rate, as: "\(Terminal.fixed(rate, 0)) (\(Terminal.fixed(100 * rate / peak, 0)) %)")
+    }
+    return row
+  }
 
   init(_ side: Int, _ input: Int, _ output: Int, count: Int) {
     let convolution = Convolution3x3(

@@ -8,24 +8,23 @@ import Training
 struct NetworkBench {
   private let pool: WorkerPool
   private let data: any ExampleSource
+  private let imageCount: Int
   private let settings = TrainingSettings(recipe: .quick, steps: 1000)
   private let state: TrainingState
   private let engine: LossEngine
-  private let sampler: Sampler
+  private let field: FlowField
 
   init(_ preset: UNetConfiguration.Preset, _ pool: WorkerPool, maximumBatchSize: Int) throws {
     self.pool = pool
     let images = Self.images(of: preset)
     data = ImageExamples(images, dequantize: false)
+    imageCount = images.count
     let unet = try UNet(
       UNetConfiguration(preset, height: images.height, width: images.width, channels: images.channels))
-    state = TrainingState(count: unet.plan.parameters.count, settings: settings)
-    let initial = Arena(count: unet.plan.parameters.count)
-    unet.initialize(initial, seed: 0)
-    state.initialize(from: initial)
+    state = TrainingState(from: Weights(reading: unet.initialParameters(seed: 0)), settings: settings)
     engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
     engine.parametersChanged(state.parameters)
-    sampler = Sampler(model: Model(unet: unet, parameters: state.parameters), pool: pool)
+    field = TrainedFlow(unet, Weights(copying: state.parameters)).field(capacity: maximumBatchSize, on: pool)
   }
 
   /// Strokes, magnified to the preset's side and repeated in each of its channels.
@@ -52,12 +51,12 @@ struct NetworkBench {
 
   /// How many images of this side a layer takes together.
   func imagesTogether(_ side: Int) -> Int {
-    engine.network.plan.chunkSize(of: ImageShape(height: side, width: side, channels: 1))
+    engine.network.plan.imagesAtATime(ImageShape(height: side, width: side, channels: 1))
   }
 
   private func examples(_ count: Int) -> Batch {
     Batch(
-      source: data, rows: ArraySlice((0..<count).map { UInt32($0 % data.count) }), seed: 0,
+      source: data, rows: ArraySlice((0..<count).map { UInt32($0 % imageCount) }), seed: 0,
       draws: .training(step: 0), times: .stratified)
   }
 
@@ -81,40 +80,35 @@ struct NetworkBench {
         update(norm: gradient(batch))
         prepare()
       }
-    case .evaluation: medianSeconds(runs: runs, atLeast: total) { sampler.evaluate(count: batch, time: 0.5) }
+    case .evaluation: medianSeconds(runs: runs, atLeast: total) { evaluate(batch) }
     }
   }
 
-  /// Where a training step's time goes.
-  func parts(batch: Int) -> TrainingParts {
+  /// One evaluation: what a solver does many times.
+  private func evaluate(_ batch: Int) {
+    let states = [Double](repeating: 0.5, count: batch * field.dimension)
+    var velocities = states
+    var span = velocities.mutableSpan
+    do {
+      try field.evaluate(
+        states.span, times: Array(repeating: 0.5, count: batch).span, samples: Array(0..<batch).span,
+        into: &span)
+    } catch {
+      preconditionFailure("nobody cancels an evaluation: \(error)")
+    }
+  }
+
+  /// Where a training step's time goes, in milliseconds. (The backward pass's is that of both passes without the forward
+  /// pass's.)
+  func parts(batch: Int) -> Report {
     func milliseconds(_ body: () -> Void) -> Double { 1000 * medianSeconds(body) }
     let forward = milliseconds { _ = engine.loss(examples(batch), parameters: state.parameters) }
-    return TrainingParts(
-      batch: batch, forward: forward, backward: milliseconds { _ = gradient(batch) } - forward,
-      optimizer: milliseconds { update(norm: 1) }, preparation: milliseconds { prepare() })
-  }
-}
-
-/// Milliseconds. (The backward pass's are those of both passes without the forward pass's.)
-struct TrainingParts: Encodable {
-  let batch: Int
-  let forward: Double
-  let backward: Double
-  let optimizer: Double
-  let preparation: Double
-}
-
-struct Rate: Encodable {
-  let task: BenchCommand.Task
-  let batch: Int
-  /// Of one step or evaluation.
-  let seconds: Double
-  let imagesPerSecond: Double
-
-  init(_ task: BenchCommand.Task, batch: Int, seconds: Double) {
-    self.task = task
-    self.batch = batch
-    self.seconds = seconds
-    imagesPerSecond = Double(batch) / seconds
+    var report = Report()
+    report.add("batch", batch)
+    report.add("forward", forward, digits: 1)
+    report.add("backward", milliseconds { _ = gradient(batch) } - forward, digits: 1)
+    report.add("optimizer", milliseconds { update(norm: 1) }, digits: 1)
+    report.add("preparation", milliseconds { prepare() }, digits: 1)
+    return report
   }
 }

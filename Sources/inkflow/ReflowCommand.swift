@@ -3,6 +3,7 @@ import Files
 import Foundation
 import Imagery
 import Network
+import Sampling
 import Training
 
 struct ReflowCommand: ParsableCommand {
@@ -68,24 +69,13 @@ struct ReflowCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    try require(
-      rounds.map { (1...ReflowPlan.largestRound).contains($0) } ?? true, "--rounds must be from 1 to 40.")
-    try require(
-      pairs.map { (2...ReflowPlan.largestCount).contains($0) } ?? true, "--pairs must be from 2 to 100000000."
-    )
-    try require(
-      [epochs != nil, steps != nil, minutes != nil].count { $0 } <= 1,
-      "give only one of --epochs, --steps and --minutes.")
-    for (name, value) in [("epochs", epochs), ("steps", steps), ("batch-size", batchSize)] {
-      try require(value.map { (1...1_000_000_000).contains($0) } ?? true, "--\(name) must be 1 or more.")
-    }
-    try require(
-      minutes.map { $0 > 0 && $0 <= 100_000 } ?? true, "--minutes must be more than 0, at most 100000.")
-    try require(
-      learningRate.map { $0 > 0 && $0 <= 1 } ?? true, "--learning-rate must be more than 0, at most 1.")
+    try require("rounds", rounds, in: 1...ReflowPlan.largestRound)
+    try require("pairs", pairs, in: 2...ReflowPlan.largestCount)
+    try requireOneLength(epochs: epochs, steps: steps, minutes: minutes)
+    try require("batch-size", batchSize, in: 1...1_000_000_000)
+    try require("learning-rate", learningRate, positiveUpTo: 1)
     try requireTolerances(rtol: rtol, atol: atol)
-    try require(
-      samples.map { (64...1_000_000).contains($0) } ?? true, "--samples must be from 64 to 1000000.")
+    try require("samples", samples, in: 64...1_000_000)
   }
 
   func run() throws {
@@ -105,24 +95,23 @@ struct ReflowCommand: ParsableCommand {
     let data = try images(of: record)
     _ = try StepMetrics.lastHeldOutLoss(of: source)
     let directory = output ?? (original as NSString).appendingPathComponent("reflow")
-    let model = try OpenedModel(original, averaged: nil).model
-    let plan = try plan(in: directory, record, model)
+    let flow = try openFlow(original)
+    let plan = try plan(in: directory, record, flow)
+    let pool = threads.pool
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
     for number in 1...plan.rounds {
       let round = ReflowRun(
         number: number, source: flows[number - 1].run, directory: directory, plan: plan, original: record)
-      try round.complete(
-        threads: threads.count, report: json ? { Terminal.note($0) } : { print($0) })
+      try round.complete(on: pool, report: json ? { Terminal.note($0) } : { try Terminal.print($0) })
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
     // The rounds are on the disk, and a report is soon begun again.
     Interruption.releaseSignals()
     if let status = Interruption.exitStatus { throw RunError(message: nil, status: status) }
     let report = try ReflowReport(
-      of: flows, plan: plan, data: data, dataset: record.dataset.name, samples: plan.samples,
-      threads: threads.count,
-      directory: directory)
-    print(json ? try jsonText(report) : report.text)
+      of: flows, plan: plan, data: data, dataset: record.dataset.name, on: pool, directory: directory
+    ).report
+    try Terminal.print(report, json: json)
   }
 
   /// The images that RUN was trained on.
@@ -149,7 +138,7 @@ struct ReflowCommand: ParsableCommand {
     return (train, test)
   }
 
-  private func plan(in directory: String, _ record: RunRecord, _ model: Model) throws -> ReflowPlan {
+  private func plan(in directory: String, _ record: RunRecord, _ flow: TrainedFlow) throws -> ReflowPlan {
     let path = ReflowPlan.path(in: directory)
     let exists = FileManager.default.fileExists(atPath: path)
     if resume {
@@ -159,7 +148,7 @@ struct ReflowCommand: ParsableCommand {
           remedy: "leave out --resume, or name the directory by --output")
       }
       var plan = try ReflowPlan(path: path)
-      try refuseDifferences(from: plan, model)
+      try refuseDifferences(from: plan, flow)
       if let rounds {
         guard rounds >= plan.rounds else {
           throw ConfigurationError(
@@ -178,7 +167,7 @@ struct ReflowCommand: ParsableCommand {
         remedy: "go on with them by --resume, or pass --output with another directory")
     }
     var plan = ReflowPlan(
-      model: .init(path: original, checksum: model.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
+      model: .init(path: original, checksum: flow.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
       atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1, samples: samples ?? 1000,
       batchSize: batchSize ?? record.settings.batchSize,
       learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps)
@@ -195,14 +184,17 @@ struct ReflowCommand: ParsableCommand {
 
   private func setLength(of plan: inout ReflowPlan) throws(ConfigurationError) {
     if let steps { plan.steps = steps }
-    if let epochs { plan.steps = epochs * (plan.trainingPairs / plan.batchSize) }
-    guard (1...1_000_000_000).contains(plan.steps) else {
-      throw ConfigurationError("a round of \(plan.steps) steps is longer than 10⁹; pass fewer --epochs")
+    if let epochs {
+      let (steps, overflow) = epochs.multipliedReportingOverflow(by: plan.trainingPairs / plan.batchSize)
+      guard !overflow && steps <= 1_000_000_000 else {
+        throw ConfigurationError("a round of \(epochs) epochs is longer than 10⁹ steps; pass fewer")
+      }
+      plan.steps = steps
     }
     if steps != nil || epochs != nil || minutes != nil { plan.minutes = minutes }
   }
 
-  private func refuseDifferences(from plan: ReflowPlan, _ model: Model) throws {
+  private func refuseDifferences(from plan: ReflowPlan, _ flow: TrainedFlow) throws {
     func check<Value: Equatable>(_ name: String, _ given: Value?, _ recorded: Value) throws {
       try requireUnchanged(name, given, recorded, in: "the rounds were")
     }
@@ -212,7 +204,7 @@ struct ReflowCommand: ParsableCommand {
     try check("seed", seed, plan.seed)
     try check("batch-size", batchSize, plan.batchSize)
     try check("learning-rate", learningRate, plan.learningRate)
-    guard model.checksum == plan.model.checksum else {
+    guard flow.checksum == plan.model.checksum else {
       throw ConfigurationError(
         "'\(original)' has other weights than when its reflow was begun; begin another by --output")
     }

@@ -37,7 +37,10 @@ struct ReflowPlan: Codable {
   }
 
   func write(to path: String) throws {
-    try writeDurably(path, Array(try jsonText(self).utf8) + [10])
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    try writeDurably(path, [UInt8](encoder.encode(self)) + [10])
   }
 }
 
@@ -53,5 +56,32 @@ extension ReflowPlan {
       throw FileError(
         .malformed, path, "is no record of a reflow", remedy: "restore it, or begin another by --output")
     }
+    if let problem {
+      throw FileError(
+        .malformed, path, "has settings that can't be: \(problem)",
+        remedy: "restore it, or begin another by --output")
+    }
+  }
+
+  /// What the command line would have refused, if there is such a number.
+  private var problem: String? {
+    let wholeNumbers = [
+      ("rounds", rounds, 1...Self.largestRound), ("pairs", pairs, 2...Self.largestCount),
+      ("samples", samples, 64...1_000_000), ("steps", steps, 1...1_000_000_000),
+    ]
+    for (name, value, range) in wholeNumbers where !range.contains(value) {
+      return "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)"
+    }
+    guard (1...trainingPairs).contains(batchSize) else {
+      return "batch_size must be from 1 to \(trainingPairs), not \(batchSize)"
+    }
+    let numbers = [
+      ("learning_rate", learningRate, 1.0), ("rtol", rtol, 1), ("atol", atol, 1),
+      ("minutes", minutes ?? 1, 100_000),
+    ]
+    for (name, value, limit) in numbers where !(value > 0 && value <= limit || name == "rtol" && value == 0) {
+      return "\(name) must be more than 0, at most \(limit), not \(value)"
+    }
+    return nil
   }
 }

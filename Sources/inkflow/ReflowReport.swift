@@ -1,150 +1,112 @@
 import Files
-import Flow
 import Foundation
 import Imagery
+import Kernels
 import Sampling
 import Training
 
-/// What the rounds of a reflow have come to: `report.json`, the printed table, and the picture.
-struct ReflowReport: Encodable {
+/// What the rounds of a reflow have come to: draws samples of each flow, and writes `report.json` and `reflow.png`.
+struct ReflowReport {
   /// A flow to report on.
   struct Source {
     let name: String
     let run: RunDirectory
   }
 
-  /// One flow's figures.
-  struct Flow: Encodable {
-    let name: String
-    let run: String
-    let checkpoint: String
-    /// Per dimension, on the flow's own paths, with the mean's standard error.
-    let straightness: Double
-    let straightnessError: Double
-    /// On its own held-out data: test images for the first flow, pairs for the others.
-    let heldOutLoss: Double?
-    /// For `solvers`, in their order.
-    let frechetDistances: [Double]?
-    /// Mean evaluations of rk45 for an image.
-    let evaluations: Double
-  }
+  private static let eulerSteps = [1, 2, 4, 8]
+  private static let solvers = eulerSteps.map { "euler \($0)" } + ["rk45"]
 
-  static let eulerSteps = [1, 2, 4, 8]
+  private(set) var report = Report()
 
-  let dataset: String
-  let samples: Int
-  let seed: UInt64
-  let rtol: Double
-  let atol: Double
-  let solvers: [String]
-  /// Principal components of the training images in whose space the distances are; nil where images are too large.
-  let components: Int?
-  /// Of as many training images as there are samples, at most: what finite numbers alone make of perfect samples.
-  let frechetDistanceOfTrainingImages: Double?
-  let flows: [Flow]
-  let picture: String
-
-  /// Draws samples of each flow, and writes `report.json` and `reflow.png`.
   init(
     of sources: [Source], plan: ReflowPlan, data: (train: ImageDataset, test: ImageDataset), dataset: String,
-    samples count: Int, threads: Int, directory: String
+    on pool: WorkerPool, directory: String
   ) throws {
     let (train, test) = data
-    let isSmall = train.imageSize <= PixelSpace.largestDimension
-    if !isSmall {
+    let space =
+      train.imageSize <= PixelSpace.largestDimension ? PixelSpace(train: train, test: test) : nil
+    if space == nil {
       Terminal.note(
         "no distances: images of \(train.imageSize) numbers are too large for their covariance; at most "
           + "\(PixelSpace.largestDimension)")
     }
-    let space = isSmall ? PixelSpace(train: train, test: test) : nil
     var picture = ReflowPicture(height: train.height, width: train.width, channels: train.channels)
-    var progress = ProgressLine()
-    var solvesDone = 0
-    let solves = sources.count * (Self.eulerSteps.count + 1)
-    flows = try sources.map { source in
-      let opened = try OpenedModel(source.run.path, averaged: nil)
-      let sampler = Sampler(model: opened.model, threads: threads)
-      func show(_ solver: String, _ done: Int) {
-        progress.show(
-          "report: \(source.name), \(solver), \(done)/\(count) images",
-          fraction: (Double(solvesDone) + Double(done) / Double(count)) / Double(solves))
-        if done == count { solvesDone += 1 }
-      }
-      do {
-        var images = try Self.eulerSteps.map { steps in
-          try sampler.sample(0..<count, seed: plan.seed, solver: .fixed(.euler, steps: steps)) {
-            show("euler \(steps)", $0)
-          }.values
-        }
-        let (solved, straightness) = try sampler.straightness(
-          0..<count, seed: plan.seed, rtol: plan.rtol, atol: plan.atol
-        ) { show("rk45", $0) }
-        images.append(solved.values)
-        picture.append(images)
-        let mean = straightness.reduce(0, +) / Double(count)
-        let squares = straightness.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-        return Flow(
-          name: source.name, run: source.run.path, checkpoint: opened.path, straightness: mean,
-          straightnessError: (squares / Double(count - 1) / Double(count)).squareRoot(),
-          heldOutLoss: try StepMetrics.lastHeldOutLoss(of: source.run),
-          frechetDistances: space.map { space in images.map { space.distance(of: $0) } },
-          evaluations: Double(solved.evaluations.reduce(0, +)) / Double(count))
-      } catch let error as SolverError {
-        throw RunError(message: "sampling '\(opened.path)': \(error)", status: 70)
-      }
+    let rows = try sources.map { source in
+      let flow = try openFlow(source.run.path)
+      let (row, images) = try flow.solving { try Self.row(source, flow, plan, space, pool) }
+      picture.append(images)
+      return row
     }
-    progress.finish()
-    self.dataset = dataset
-    samples = count
-    seed = plan.seed
-    (rtol, atol) = (plan.rtol, plan.atol)
-    solvers = Self.eulerSteps.map { "euler \($0)" } + ["rk45"]
-    components = space?.components.count
-    frechetDistanceOfTrainingImages = space.map { space in
-      space.distance(of: (0..<min(count, train.count)).flatMap { train.normalized($0) })
+    report.add("flows", rows)
+    report.add("dataset", dataset)
+    report.add("samples", plan.samples)
+    report.add("seed", plan.seed)
+    report.add("rtol", plan.rtol)
+    report.add("atol", plan.atol)
+    report.add("solvers", Self.solvers, as: "")
+    report.add("components", space?.components.count)
+    report.add(
+      "frechet_distance_of_training_images",
+      space.map { space in
+        space.distance(of: (0..<min(plan.samples, train.count)).flatMap { train.normalized($0) })
+      }, digits: 2)
+    let path = (directory as NSString).appendingPathComponent("reflow.png")
+    report.add("picture", path)
+    report.notes = [
+      "straightness: ∫E‖(z1 − z0) − v(z_t, t)‖² dt per dimension on the flow's own paths; 0 is straight",
+      "held out loss: of the first flow on test images, of the others on pairs that were held out",
+      "evaluations: of rk45 for an image",
+    ]
+    if space != nil {
+      report.notes.append(
+        "frechet distances: of samples by \(Self.solvers.joined(separator: ", ")) from the test images, squared, by "
+          + "mean and covariance of principal components of the pixels (no FID); as many training images have the "
+          + "distance above")
     }
-    self.picture = (directory as NSString).appendingPathComponent("reflow.png")
     try picture.sheet.write(
-      to: self.picture,
-      text: [
-        ("software", "inkflow"), ("rows", flows.map(\.name).joined(separator: ", ")),
-        ("columns", solvers.joined(separator: ", ")), ("seed", "\(seed)"),
+      to: path,
+      text: report.pictureText("dataset", "seed") + [
+        ("rows", sources.map(\.name).joined(separator: ", ")),
+        ("columns", Self.solvers.joined(separator: ", ")),
       ])
     try writeDurably(
-      (directory as NSString).appendingPathComponent("report.json"), Array(try jsonText(self).utf8) + [10])
+      (directory as NSString).appendingPathComponent("report.json"), Array(try report.json.utf8) + [10])
   }
 
-  var text: String {
-    var rows = [["", "straightness", "held-out loss"] + (components == nil ? [] : solvers) + ["evaluations"]]
-    for flow in flows {
-      rows.append(
-        [
-          flow.name,
-          "\(Terminal.fixed(flow.straightness, 4)) ± \(Terminal.fixed(flow.straightnessError, 4))",
-          flow.heldOutLoss.map { Terminal.fixed($0, 4) } ?? "–",
-        ] + (flow.frechetDistances ?? []).map { Terminal.fixed($0, 2) } + [
-          Terminal.fixed(flow.evaluations, 1)
-        ])
+  /// One flow's figures, and its samples by each solver.
+  private static func row(
+    _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ space: PixelSpace?, _ pool: WorkerPool
+  ) throws -> (Report, [Samples]) {
+    var progress = ProgressLine()
+    defer { progress.finish() }
+    func show(_ solver: String) -> (Double) -> Void {
+      { progress.show($0, of: plan.samples, "images: report, \(source.name), \(solver)") }
     }
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    let table = rows.map { row in
-      zip(row, widths).enumerated().map { column, cell in
-        let space = String(repeating: " ", count: cell.1 - cell.0.count)
-        return column == 0 ? cell.0 + space : space + cell.0
-      }.joined(separator: "  ")
+    let numbers = 0..<plan.samples
+    var images = try eulerSteps.map { steps in
+      try flow.sample(
+        numbers, seed: plan.seed, solver: .fixed(.euler, steps: steps), on: pool,
+        progress: show("euler \(steps)"))
     }
-    var notes = [
-      "straightness: ∫E‖(z1 − z0) − v(z_t, t)‖² dt per dimension on the flow's own paths, \(samples) of them; 0 is straight",
-      "held-out loss: of the first flow on test images, of the others on pairs that were held out",
-    ]
-    if let components, let floor = frechetDistanceOfTrainingImages {
-      notes.append(
-        "\(solvers[0]) to rk45: squared Fréchet distance of \(samples) samples from \(dataset)'s test images, by mean "
-          + "and covariance of \(components) principal components of the pixels (no FID); as many training images "
-          + "have \(Terminal.fixed(floor, 2))")
-    }
-    notes.append("evaluations: of rk45 at rtol \(rtol), atol \(atol), for an image")
-    return (table + notes + ["picture in \(picture)"]).joined(separator: "\n")
+    let (solved, straightness) = try flow.straightness(
+      numbers, seed: plan.seed, rtol: plan.rtol, atol: plan.atol, on: pool, progress: show("rk45"))
+    images.append(solved)
+    let count = Double(plan.samples)
+    let mean = straightness.reduce(0, +) / count
+    let squares = straightness.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let distances = space.map { space in images.map { space.distance(of: $0.values) } }
+    var row = Report()
+    row.add("name", source.name)
+    row.add("run", source.run.path, as: "")
+    row.add("checkpoint", flow.path, as: "")
+    row.add("straightness", mean, digits: 4)
+    row.add("straightness_error", (squares / (count - 1) / count).squareRoot(), digits: 4)
+    row.add("held_out_loss", try StepMetrics.lastHeldOutLoss(of: source.run), digits: 4)
+    row.add(
+      "frechet_distances", distances,
+      as: distances?.map { Terminal.fixed($0, 2) }.joined(separator: " "))
+    row.add("evaluations", Double(solved.evaluations.reduce(0, +)) / count, digits: 1)
+    return (row, images)
   }
 }
 
@@ -163,11 +125,11 @@ private struct ReflowPicture {
     (self.height, self.width, self.channels) = (height, width, channels)
   }
 
-  /// Adds a row: images of each solver, [count, height, width, channels] each.
-  mutating func append(_ images: [[Float]]) {
-    columns = images.count
-    cells += images.map { images in
-      let some = Array(images.prefix(Self.imagesPerCell * height * width * channels))
+  /// Adds a row: images of each solver.
+  mutating func append(_ samples: [Samples]) {
+    columns = samples.count
+    cells += samples.map { samples in
+      let some = Array(samples.values.prefix(Self.imagesPerCell * height * width * channels))
       return ContactSheet.image(
         pixels: Pixels.bytes(some.span), height: height, width: width, channels: channels,
         columns: Self.imagesPerCell / 2, padding: 1, scale: scale)

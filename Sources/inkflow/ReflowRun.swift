@@ -1,6 +1,6 @@
 import Files
-import Flow
 import Foundation
+import Kernels
 import Network
 import Sampling
 import Training
@@ -18,15 +18,13 @@ struct ReflowRun {
 
   var run: RunDirectory { RunDirectory((directory as NSString).appendingPathComponent("round-\(number)")) }
 
-  private var shape: (height: Int, width: Int, channels: Int) {
-    (original.network.sampleHeight, original.network.sampleWidth, original.network.inputChannels)
-  }
+  private var shape: ImageShape { original.network.shape }
 
   /// Takes the round to its end, from wherever it is.
   ///
   /// - Parameter report: is told of the training's result.
-  func complete(threads: Int, report: @escaping (String) -> Void) throws {
-    let source = try OpenedModel(source.path, averaged: nil).model
+  func complete(on pool: WorkerPool, report: @escaping (String) throws -> Void) throws {
+    let source = try openFlow(source.path)
     if run.exists {
       let record = try run.readRecord()
       guard record.initialWeights?.checksum == source.checksum else {
@@ -35,42 +33,40 @@ struct ReflowRun {
         )
       }
       if try run.newestCheckpoint().checkpoint.header.step == record.settings.steps,
-        Model.isDirectory(run.modelPath)
+        TrainedFlow.isDiffusersDirectory(run.modelPath)
       {
         Terminal.note("round \(number): kept, as it is complete at step \(record.settings.steps)")
         return
       }
     }
-    let (training, heldOut) = try pairs(of: source, threads: threads).split
+    let (training, heldOut) = try pairs(of: source, on: pool).split
     let trainer =
       try run.exists
-      ? resumed(training, heldOut, threads: threads) : begun(training, heldOut, source, threads: threads)
+      ? resumed(training, heldOut, threads: pool.threadCount)
+      : begun(training, heldOut, source, threads: pool.threadCount)
     try TrainingSession(trainer: trainer, report: report).run()
   }
 
-  private func pairs(of source: Model, threads: Int) throws -> ReflowPairs {
-    let sampler = Sampler(model: source, threads: threads)
-    let (count, start) = (plan.pairs, ContinuousClock.now)
+  private func pairs(of source: TrainedFlow, on pool: WorkerPool) throws -> ReflowPairs {
+    let (count, watch) = (plan.pairs, Stopwatch())
     let origin = plan.origin(round: number, model: source.checksum)
     var progress = ProgressLine()
     var (kept, made, evaluations) = (0, 0, 0)
     let pairs = try ReflowPairs.complete(
       in: (run.path as NSString).appendingPathComponent("pairs"), origin: origin, count: count, shape: shape
     ) { numbers in
-      do {
-        let samples = try sampler.sample(
-          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol)
-        ) { done in
-          let pairs = numbers.lowerBound - origin.first + done
+      let samples = try source.solving {
+        try source.sample(
+          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol), on: pool
+        ) { share in
+          let pairs = numbers.lowerBound - origin.first + Int(share * Double(numbers.count))
           progress.show(
             "round \(number): \(pairs)/\(count) pairs", fraction: Double(pairs) / Double(count))
         }
-        evaluations += samples.evaluations.reduce(0, +)
-        made += numbers.count
-        return samples.values
-      } catch let error as SolverError {
-        throw RunError(message: "pairs of '\(self.source.path)': \(error)", status: 70)
       }
+      evaluations += samples.evaluations.reduce(0, +)
+      made += numbers.count
+      return samples.values
     } onPart: { event, pairs in
       switch event {
       case .kept: kept = pairs - made
@@ -88,13 +84,13 @@ struct ReflowRun {
       "round \(number): \(count) pairs, \(kept) of them from before"
         + (made == 0
           ? ""
-          : ", \(made) made in \(Terminal.duration((ContinuousClock.now - start) / .seconds(1))) with "
+          : ", \(made) made in \(Terminal.duration(watch.seconds)) with "
             + "\(Terminal.fixed(Double(evaluations) / Double(made), 1)) evaluations each"))
     return pairs
   }
 
   private func begun(
-    _ training: ReflowPairs, _ heldOut: ReflowPairs, _ source: Model, threads: Int
+    _ training: ReflowPairs, _ heldOut: ReflowPairs, _ source: TrainedFlow, threads: Int
   ) throws -> Trainer {
     var settings = original.settings
     settings.steps = plan.steps
@@ -112,13 +108,9 @@ struct ReflowRun {
       execution: .init(
         threads: threads, checkpointEvery: original.execution.checkpointEvery, keep: original.execution.keep),
       lossScale: .init(training))
-    let trainer = try Trainer(
-      beginning: run, record: record, examples: training, heldOut: heldOut, initialModel: source)
-    if let minutes = plan.minutes {
-      trainer.setSteps(
-        minutes: minutes, evaluationsPerEpoch: TrainingSession.evaluationsPerEpoch(record: record))
-    }
-    return trainer
+    return try Trainer(
+      beginning: run, record: record, examples: training, heldOut: heldOut, initial: source,
+      minutes: plan.minutes)
   }
 
   private func resumed(_ training: ReflowPairs, _ heldOut: ReflowPairs, threads: Int) throws -> Trainer {

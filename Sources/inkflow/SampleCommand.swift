@@ -1,8 +1,6 @@
 import ArgumentParser
 import Files
-import Foundation
 import Imagery
-import Network
 import Sampling
 
 struct SampleCommand: ParsableCommand {
@@ -51,9 +49,9 @@ struct SampleCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    try require((1...1_000_000).contains(count), "--count must be from 1 to 1000000.")
-    try require((0...4_000_000_000).contains(first), "--first must be from 0 to 4000000000.")
-    try require(columns.map { (1...10_000).contains($0) } ?? true, "--columns must be from 1 to 10000.")
+    try require("count", count, in: 1...1_000_000)
+    try require("first", first, in: 0...4_000_000_000)
+    try require("columns", columns, in: 1...10_000)
     try require(
       solver.solver == .rk45 || trajectory == nil && animate == nil,
       "--trajectory and --animate go with rk45, whose steps can be interpolated.")
@@ -63,83 +61,54 @@ struct SampleCommand: ParsableCommand {
   }
 
   func run() throws {
-    let start = ContinuousClock.now
-    let opened = try model.open()
-    let configuration = opened.model.unet.configuration
-    let labels = try label.labels(count: count, for: configuration)
+    let watch = Stopwatch()
+    let flow = try model.open()
+    let labels = try label.labels(count: count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
     try requireWritable([output, idx, trajectory, animate])
-    let sampler = Sampler(model: opened.model, threads: threads.count)
     var journey = SampleJourney(
-      count: count, configuration: configuration, hasStrip: trajectory != nil, isAnimated: animate != nil)
+      count: count, shape: flow.shape, hasStrip: trajectory != nil, isAnimated: animate != nil)
     var progress = ProgressLine()
-    let solverStart = ContinuousClock.now
-    let samples = try solving(opened.path) {
-      try sampler.sample(
-        first..<first + count, seed: seed, solver: solver.resolved, labels: labels,
-        progress: { done in
-          if count > 64 { progress.show("\(done)/\(count) images", fraction: Double(done) / Double(count)) }
-        }, at: journey.times, observe: { journey.keep(sample: $0, at: $1, $2) })
+    let (pool, solverWatch) = (threads.pool, Stopwatch())
+    let samples = try flow.solving {
+      try flow.sample(
+        first..<first + count, seed: seed, solver: solver.resolved, labels: labels, on: pool,
+        progress: { progress.show($0, of: count, "images") }, at: journey.times,
+        observe: { journey.keep(sample: $0, at: $1, $2) })
     }
     progress.finish()
-    let solverSeconds = (ContinuousClock.now - solverStart) / .seconds(1)
-    let pixels = Pixels.bytes(samples.values.span)
+    var report = Report()
+    report.add(flow)
+    report.add("count", count)
+    report.add("first", first)
+    report.add("seed", seed)
+    report.add("solver", "\(solver.resolved)")
+    report.add(samples)
+    report.add("solver_seconds", solverWatch.seconds, digits: 2)
+    let text = report.pictureText("checkpoint", "seed", "solver", "first")
     let columns = min(columns ?? Int(Double(count).squareRoot().rounded(.up)), count)
-    let text = [
-      ("software", "inkflow"), ("checkpoint", opened.path), ("seed", "\(seed)"), ("solver", solver.text),
-      ("first", "\(first)"),
-    ]
-    if let idx { try writeIDX(pixels, configuration, to: idx) }
-    try ContactSheet.image(pixels: pixels, of: configuration, columns: columns).write(to: output, text: text)
+    if let idx { try IDXArray(samples).write(to: idx) }
+    try samples.sheet(columns: columns).write(to: output, text: text)
     if let trajectory {
-      try solving(opened.path) { try journey.writeStrip(to: trajectory, sampler, labels: labels, text: text) }
+      try flow.solving {
+        try journey.writeStrip(to: trajectory, flow, labels: labels, on: pool, text: text)
+      }
     }
     if let animate { try journey.writeAnimation(to: animate, columns: columns, text: text) }
-    let summary = Summary(
-      output: output, idx: idx, trajectory: trajectory, animation: animate, checkpoint: opened.path,
-      weights: opened.model.notes["weights"], count: count, first: first, seed: seed, solver: solver.text,
-      evaluations: samples.evaluations, accepted: samples.accepted, rejected: samples.rejected,
-      solverSeconds: solverSeconds, seconds: (ContinuousClock.now - start) / .seconds(1))
-    print(json ? try jsonText(summary) : describe(summary, samples))
+    report.add("seconds", watch.seconds, digits: 2)
+    report.add("output", output)
+    report.add("idx", idx)
+    report.add("trajectory", trajectory)
+    report.add("animation", animate)
+    try Terminal.print(report, json: json)
+  }
+}
+
+extension IDXArray {
+  fileprivate init(_ samples: Samples) {
+    let (shape, size) = (samples.shape, [samples.count, samples.shape.height, samples.shape.width])
+    self.init(dimensions: shape.channels == 1 ? size : size + [shape.channels], bytes: samples.pixels)
   }
 
-  private func writeIDX(
-    _ pixels: [UInt8], _ configuration: UNetConfiguration, to path: String
-  ) throws(FileError) {
-    let size = [count, configuration.sampleHeight, configuration.sampleWidth]
-    let channels = configuration.outputChannels
-    try IDXFile.write(
-      IDXArray(dimensions: channels == 1 ? size : size + [channels], bytes: pixels), to: path)
-  }
-
-  private func describe(_ summary: Summary, _ samples: Sampler.Samples) -> String {
-    let files = [("images", idx), ("strip", trajectory), ("animation", animate)]
-      .compactMap { kind, path in path.map { ", \(kind) in \($0)" } }
-    return """
-      \(count) images from \(summary.checkpoint)\(summary.weights.map { ", \($0) weights" } ?? ""), seed \(seed)
-      \(solver.text): \(samples.workText)
-      \(Terminal.fixed(summary.solverSeconds, 2)) s in the solver, \(Terminal.fixed(summary.seconds, 2)) s in all
-      sheet in \(summary.output)\(files.joined())
-      """
-  }
-
-  /// What was done.
-  private struct Summary: Encodable {
-    let output: String
-    let idx: String?
-    let trajectory: String?
-    let animation: String?
-    let checkpoint: String
-    let weights: String?
-    let count: Int
-    let first: Int
-    let seed: UInt64
-    let solver: String
-    /// For each image.
-    let evaluations: [Int]
-    let accepted: [Int]
-    let rejected: [Int]
-    let solverSeconds: Double
-    let seconds: Double
-  }
+  fileprivate func write(to path: String) throws(FileError) { try IDXFile.write(self, to: path) }
 }

@@ -1,6 +1,6 @@
 import Files
 import Imagery
-import Network
+import Kernels
 import Sampling
 
 /// What `sample` keeps of its samples on their way from noise to images, for the strip of --trajectory and
@@ -17,7 +17,7 @@ struct SampleJourney {
 
   /// The times at which `keep` is to be called: those of the strip, if there is one, then the frames'.
   let times: [Double]
-  private let configuration: UNetConfiguration
+  private let shape: ImageShape
   private let stripCount: Int
   private let stripLength: Int
   /// [stripCount, stripTimes, dimension]
@@ -25,14 +25,14 @@ struct SampleJourney {
   /// [frameTimes] of [count, dimension], or none.
   private var frames: [[UInt8]]
 
-  init(count: Int, configuration: UNetConfiguration, hasStrip: Bool, isAnimated: Bool) {
-    self.configuration = configuration
+  init(count: Int, shape: ImageShape, hasStrip: Bool, isAnimated: Bool) {
+    self.shape = shape
     stripCount = min(count, Self.maximumStripCount)
     stripLength = hasStrip ? Self.stripTimes.count : 0
     times = (hasStrip ? Self.stripTimes : []) + (isAnimated ? Self.frameTimes : [])
-    strip = Array(repeating: 0, count: stripCount * stripLength * configuration.dimension)
+    strip = Array(repeating: 0, count: stripCount * stripLength * shape.count)
     frames = Array(
-      repeating: Array(repeating: 0, count: count * configuration.dimension),
+      repeating: Array(repeating: 0, count: count * shape.count),
       count: isAnimated ? Self.frameTimes.count : 0)
   }
 
@@ -54,20 +54,21 @@ struct SampleJourney {
   ///
   /// - Parameter labels: the classes of all samples.
   func writeStrip(
-    to path: String, _ sampler: Sampler, labels: [Int]?, text: [(key: String, value: String)]
+    to path: String, _ flow: TrainedFlow, labels: [Int]?, on pool: WorkerPool,
+    text: [(key: String, value: String)]
   ) throws {
-    let dimension = configuration.dimension
-    let means = try sampler.posteriorMeans(
+    let dimension = shape.count
+    let means = try flow.posteriorMeans(
       of: strip, times: (0..<stripCount).flatMap { _ in Self.stripTimes },
       labels: labels.map { labels in
         labels.prefix(stripCount).flatMap { Array(repeating: $0, count: stripLength) }
-      })
+      }, on: pool)
     var pixels: [UInt8] = []
     for sample in 0..<stripCount {
       let row = sample * stripLength * dimension..<(sample + 1) * stripLength * dimension
       pixels += Pixels.bytes(strip.span.extracting(row)) + Pixels.bytes(means.span.extracting(row))
     }
-    try ContactSheet.image(pixels: pixels, of: configuration, columns: stripLength, scale: 2).write(
+    try ContactSheet.image(pixels: pixels, of: shape, columns: stripLength).write(
       to: path,
       text: text + [
         ("columns", "t = 0, 0.1, ..., 1"),
@@ -77,7 +78,7 @@ struct SampleJourney {
 
   /// The sheet of all samples from noise to images; the last frame stays for a while.
   func writeAnimation(to path: String, columns: Int, text: [(key: String, value: String)]) throws(FileError) {
-    let sheets = frames.map { ContactSheet.image(pixels: $0, of: configuration, columns: columns) }
+    let sheets = frames.map { ContactSheet.image(pixels: $0, of: shape, columns: columns) }
     try AnimatedPNG(frames: sheets, secondsPerFrame: 0.05, lastFrameSeconds: 2).write(
       to: path, text: text + [("frames", "t = 0 to 1 in \(sheets.count) equal distances; -1...1 is 0...255")])
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Flow
-import Sampling
+
+extension StepControl: ExpressibleByArgument {}
 
 /// How the differential equation is solved.
 struct SolverOptions: ParsableArguments {
@@ -42,7 +43,7 @@ struct SolverOptions: ParsableArguments {
         rtol == nil && atol == nil && control == nil,
         "--rtol, --atol and --control go with rk45; \(solver.rawValue) takes --steps.")
     }
-    try require(steps.map { (1...1_000_000).contains($0) } ?? true, "--steps must be from 1 to 1000000.")
+    try require("steps", steps, in: 1...1_000_000)
     try requireTolerances(rtol: rtol, atol: atol)
   }
 
@@ -50,36 +51,5 @@ struct SolverOptions: ParsableArguments {
     solver == .rk45
       ? .adaptive(rtol: rtol ?? 1e-3, atol: atol ?? 1e-3, control: control ?? .sample)
       : .fixed(solver.tableau, steps: steps ?? 50)
-  }
-
-  var text: String {
-    solver == .rk45
-      ? "rk45, rtol \(rtol ?? 1e-3), atol \(atol ?? 1e-3), control \((control ?? .sample).rawValue)"
-      : "\(solver.rawValue), \(steps ?? 50) steps"
-  }
-}
-
-extension StepControl: ExpressibleByArgument {}
-
-/// A usage error unless `holds`.
-func require(_ holds: Bool, _ message: String) throws {
-  if !holds { throw ValidationError(message) }
-}
-
-func requireTolerances(rtol: Double?, atol: Double?) throws {
-  try require(rtol.map { $0 >= 0 && $0 <= 1 } ?? true, "--rtol must be from 0 to 1.")
-  try require(atol.map { $0 > 0 && $0 <= 1 } ?? true, "--atol must be more than 0, at most 1.")
-}
-
-extension Sampler.Samples {
-  /// What the solver did for each image: "26 to 44 evaluations an image (mean 31.2), …".
-  var workText: String {
-    func range(_ values: [Int]) -> String {
-      let (low, high) = (values.min() ?? 0, values.max() ?? 0)
-      return low == high ? "\(low)" : "\(low) to \(high)"
-    }
-    let mean = Double(evaluations.reduce(0, +)) / Double(evaluations.count)
-    return "\(range(evaluations)) evaluations an image (mean \(Terminal.fixed(mean, 1))), steps accepted "
-      + "\(range(accepted)), rejected \(range(rejected))"
   }
 }

@@ -2,7 +2,9 @@ import ArgumentParser
 import Files
 import Foundation
 import Imagery
+import Kernels
 import Network
+import Sampling
 
 extension ImageDataset.Split: ExpressibleByArgument {}
 
@@ -23,9 +25,9 @@ struct SourceImages {
   /// - Throws: `ConfigurationError` for a number beyond the split, or images of another size than the
   ///   model's.
   init(
-    _ data: ImageDataset, named name: String, numbers: [Int], for configuration: UNetConfiguration
+    _ data: ImageDataset, named name: String, numbers: [Int], for flow: TrainedFlow
   ) throws(ConfigurationError) {
-    try Self.check(data, numbers, named: name, for: configuration)
+    try Self.check(data, numbers, named: name, for: flow)
     let size = data.imageSize
     pixels = numbers.flatMap { data.pixels[$0 * size..<($0 + 1) * size] }
     labels = data.labels.map { labels in numbers.map { Int(labels[$0]) } }
@@ -33,7 +35,7 @@ struct SourceImages {
   }
 
   /// One PNG file.
-  init(png path: String, for configuration: UNetConfiguration) throws {
+  init(png path: String, for flow: TrainedFlow) throws {
     let image: PNGImage
     do {
       image = try PNGImage.decode(try readFile(path))
@@ -43,32 +45,18 @@ struct SourceImages {
         remedy: "name a PNG picture, or a data set: a directory with IDX files, or one of "
           + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
     }
-    try Self.check(path, image.height, image.width, image.channels, configuration)
+    try Self.check(path, image.height, image.width, image.channels, flow)
     pixels = image.pixels
     labels = nil
     text = path
   }
 
-  /// The classes under which a model sees them: its user's choice, or else their own.
-  func classes(_ option: LabelOption, for configuration: UNetConfiguration) throws -> [Int]? {
-    let count = pixels.count / configuration.dimension
-    guard let classCount = configuration.classCount, option.label == nil, let labels else {
-      return try option.labels(count: count, for: configuration)
-    }
-    if let label = labels.first(where: { $0 >= classCount }) {
-      throw ConfigurationError(
-        "an image of \(text) has label \(label), but the model's classes are 0 to \(classCount - 1); pass --label"
-      )
-    }
-    return labels
-  }
-
   /// Model and data must fit each other, and the numbers the data.
   static func check(
     _ data: ImageDataset, _ numbers: some Collection<Int>, named name: String,
-    for configuration: UNetConfiguration
+    for flow: TrainedFlow
   ) throws(ConfigurationError) {
-    try check(name, data.height, data.width, data.channels, configuration)
+    try check(name, data.height, data.width, data.channels, flow)
     if let number = numbers.first(where: { !(0..<data.count).contains($0) }) {
       throw ConfigurationError(
         "image \(number): the \(data.split.rawValue) split of '\(name)' has the images 0 to \(data.count - 1); name some of these"
@@ -77,13 +65,23 @@ struct SourceImages {
   }
 
   private static func check(
-    _ name: String, _ height: Int, _ width: Int, _ channels: Int, _ configuration: UNetConfiguration
+    _ name: String, _ height: Int, _ width: Int, _ channels: Int, _ flow: TrainedFlow
   ) throws(ConfigurationError) {
-    let expected = (configuration.sampleHeight, configuration.sampleWidth, configuration.inputChannels)
-    guard (height, width, channels) == expected else {
+    let expected = flow.shape
+    guard (height, width, channels) == (expected.height, expected.width, expected.channels) else {
       throw ConfigurationError(
         "'\(name)' has images of \(height)×\(width)×\(channels), but the model was trained on "
-          + "\(expected.0)×\(expected.1)×\(expected.2); name images of that size")
+          + "\(expected.height)×\(expected.width)×\(expected.channels); name images of that size")
     }
+  }
+}
+
+extension ContactSheet {
+  /// A sheet of pictures of one shape.
+  ///
+  /// - Parameter pixels: [count, height, width, channels].
+  static func image(pixels: [UInt8], of shape: ImageShape, columns: Int) -> PNGImage {
+    image(
+      pixels: pixels, height: shape.height, width: shape.width, channels: shape.channels, columns: columns)
   }
 }

@@ -18,7 +18,7 @@ struct SynthesizeCommand: ParsableCommand {
   var seed: UInt64 = 0
 
   func validate() throws {
-    try require((10...1_000_000).contains(count), "--count must be from 10 to 1000000.")
+    try require("count", count, in: 10...1_000_000)
   }
 
   func run() throws {
@@ -33,7 +33,9 @@ struct SynthesizeCommand: ParsableCommand {
           IDXArray(dimensions: [data.count], bytes: data.labels ?? []), to: path + "-labels-idx1-ubyte")
       }
     }
-    print("wrote \(count) training and \(count / 10) test images to '\(directory)'")
-    for (index, name) in SyntheticStrokes.classNames.enumerated() { print("  \(index)  \(name)") }
+    let classes = SyntheticStrokes.classNames.enumerated().map { "\($0)  \($1)" }
+    try Terminal.print(
+      (["wrote \(count) training and \(count / 10) test images to '\(directory)', of the classes"] + classes)
+        .joined(separator: "\n  "))
   }
 }

@@ -1,14 +1,12 @@
 import ArgumentParser
-import Foundation
+import Kernels
 
 /// How many threads a command works on.
 struct ThreadsOption: ParsableArguments {
   @Option(help: "Threads; neither weights nor images depend on it. (default: the number of cores)")
   var threads: Int?
 
-  func validate() throws {
-    try require(threads.map { (1...256).contains($0) } ?? true, "--threads must be from 1 to 256.")
-  }
+  func validate() throws { try require("threads", threads, in: 1...256) }
 
-  var count: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+  var pool: WorkerPool { WorkerPool(threadCount: threads ?? WorkerPool.coreCount) }
 }

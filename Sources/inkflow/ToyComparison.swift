@@ -6,8 +6,8 @@ import Training
 
 /// Flow matching against the method before it, maximum likelihood by simulation: the same network, weights to begin with,
 /// optimiser and data, and the held-out log-likelihood as training goes on.
-struct ToyComparison: Encodable {
-  struct Curve: Encodable {
+struct ToyComparison {
+  struct Curve {
     let objective: ToyObjective
     let steps: Int
     /// Examples that a step takes through the network, and back.
@@ -16,6 +16,21 @@ struct ToyComparison: Encodable {
     let seconds: [Double]
     let evaluations: [Int]
     let logLikelihoods: [Double]
+
+    func report(target: Double) -> Report {
+      var report = Report()
+      report.add("objective", objective.rawValue)
+      report.add("steps", steps)
+      report.add("evaluations_per_step", evaluationsPerStep, as: "")
+      report.add("best", best, digits: 3)
+      let reached = firstTime(at: target)
+      report.add("seconds_until", reached?.seconds, digits: 2)
+      report.add("evaluations_until", reached?.evaluations, digits: 0)
+      report.add("seconds", seconds, as: Terminal.fixed(seconds.last ?? 0, 1))
+      report.add("evaluations", evaluations, as: "")
+      report.add("log_likelihoods", logLikelihoods, as: "")
+      return report
+    }
 
     var best: Double { logLikelihoods.max() ?? -.infinity }
 
@@ -33,61 +48,32 @@ struct ToyComparison: Encodable {
     }
   }
 
-  let dataset: String
+  let dataset: PointDistribution
   let curves: [Curve]
   /// The data's own log-likelihood on the same points, where it is known.
   let exact: Double?
-  /// The log-likelihood that both reach: the lower of their best.
-  let target: Double
-  let seconds: Double
-  let picture: String
 
   /// Points of each measurement, and the tolerance of its solves.
   static let (points, tolerance) = (500, 1e-4)
 
-  init(
-    dataset: PointDistribution, curves: [Curve], exact: Double?, seconds: Double, picture: String
-  ) {
-    self.dataset = dataset.rawValue
-    self.curves = curves
-    self.exact = exact
-    self.seconds = seconds
-    self.picture = picture
-    target = curves.map(\.best).min() ?? -.infinity
-  }
+  /// The log-likelihood that both reach: the lower of their best.
+  private var target: Double { curves.map(\.best).min() ?? -.infinity }
 
-  var text: String {
-    func column(_ text: String, _ width: Int) -> String {
-      String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-    let header = ["steps", "best", "seconds until", "evaluations until", "seconds in all"]
-    let widths = [7, 9, 15, 19, 16]
-    var lines = [
-      "\(dataset): held-out log-likelihood in nats a point (\(Self.points) points, rk45 \(Self.tolerance))"
-        + (exact.map { ", \(Terminal.fixed($0, 3)) of the data's own density" } ?? ""),
-      "until: the log-likelihood that both reach, \(Terminal.fixed(target, 3))",
-      column("", 14) + zip(header, widths).map(column).joined(),
-    ]
-    for curve in curves {
-      let reached = curve.firstTime(at: target)
-      let cells = [
-        "\(curve.steps)", Terminal.fixed(curve.best, 3),
-        reached.map { Terminal.fixed($0.seconds, 2) } ?? "never",
-        reached.map { Terminal.fixed($0.evaluations, 0) } ?? "never",
-        Terminal.fixed(curve.seconds.last ?? 0, 1),
-      ]
-      let name = curve.objective.rawValue
-      lines.append(
-        name + String(repeating: " ", count: 14 - name.count) + zip(cells, widths).map(column).joined())
-    }
+  var report: Report {
+    var report = Report()
+    report.add("dataset", dataset.rawValue)
+    report.add("exact", exact, digits: 3)
+    report.add("target", target, digits: 3)
     let times = curves.compactMap { $0.firstTime(at: target)?.seconds }
     if times.count == 2, times[0] > 0 {
-      lines.append(
-        "to get there, training by simulation takes \(Terminal.fixed(times[1] / times[0], 2)) times as long as "
-          + "flow matching")
+      report.add("time_of_likelihood_over_flow_matching", times[1] / times[0], digits: 2)
     }
-    lines.append("curves in \(picture), \(Terminal.fixed(seconds, 1)) s in all")
-    return lines.joined(separator: "\n")
+    report.add("curves", curves.map { $0.report(target: target) })
+    report.notes = [
+      "log-likelihoods in nats a point on \(Self.points) held-out points, by rk45 at \(Self.tolerance)",
+      "exact: of the data's own density; target: what both reach, and until when",
+    ]
+    return report
   }
 
   /// The log-likelihood over the time of training.
@@ -101,7 +87,8 @@ struct ToyComparison: Encodable {
     let bottom = max(top - 7, (curves.flatMap(\.logLikelihoods).min() ?? top - 7) - 0.3)
     let low = (times.min() ?? -2).rounded(.down)
     var plot = Plot(
-      title: "\(dataset): time to a likelihood", captions: ["grey: the data's own density"], columns: 1,
+      title: "\(dataset.rawValue): time to a likelihood", captions: ["grey: the data's own density"],
+      columns: 1,
       side: 560, x: low...max((times.max() ?? 1) + 0.1, low + 1), y: bottom...top,
       labels: (x: "log10 of seconds of training", y: "held-out log-likelihood, nats"))
     if let exact { plot.line([low, exact, 9, exact], thickness: 2, from: .plotGrey) }
@@ -121,11 +108,10 @@ extension ToySession {
     let evaluations = batchSize * (objective == .flowMatching ? 1 : LikelihoodEngine.evaluations)
     let measured = Set((1...24).map { max(1, steps * $0 * $0 / (24 * 24)) })
     var (seconds, counts, values): ([Double], [Int], [Double]) = ([], [], [])
-    _ = try train(objective, from: initialParameters, steps: steps, name: objective.rawValue) {
-      step, parameters, time in
+    _ = try train(objective, steps: steps, name: objective.rawValue) { step, flow, time in
       guard measured.contains(step) else { return }
       let found = try likelihood(
-        of: flow(parameters), points: ToyComparison.points, tolerance: ToyComparison.tolerance)
+        of: flow(), points: ToyComparison.points, tolerance: ToyComparison.tolerance)
       // Where two solves don't agree, there is nothing to compare.
       guard let mean = found.mean else { return }
       seconds.append(time)

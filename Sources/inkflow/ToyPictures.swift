@@ -8,7 +8,8 @@ import Training
 /// The pictures of `inkflow toy`, each a function of the trained flow.
 struct ToyPictures {
   let distribution: PointDistribution
-  let flow: PointFlow
+  let flow: TrainedFlow
+  let pool: WorkerPool
   let directory: String
   let seed: UInt64
 
@@ -25,8 +26,8 @@ struct ToyPictures {
   /// - Returns: their names, and the integral of the density over the plot.
   /// - Throws: `SolverError`, `FileError`.
   func write() throws -> (names: [String], densityIntegral: Double) {
-    let data = distribution.heldOutPoints(2000, seed: seed)
-    let samples = try flow.transport(flow.noise(0..<2000, seed: seed), Self.sampling)
+    let data = distribution.heldOutPoints(2000, seed: seed).map { Double($0) }
+    let samples = try samples(of: flow, 2000, Self.sampling)
     try write(points(data: data), "data.png")
     try write(comparison(data: data, samples: samples), "flow_matching.png")
     try write(field(), "field.png")
@@ -46,8 +47,30 @@ struct ToyPictures {
     [("software", "inkflow"), ("dataset", distribution.rawValue), ("seed", "\(seed)")]
   }
 
-  func write(_ plot: Plot, _ name: String) throws {
+  @discardableResult
+  func write(_ plot: Plot, _ name: String) throws -> String {
     try plot.image.write(to: path(name), text: text)
+    return name
+  }
+
+  /// x₀ of the first samples, [count, 2].
+  private func noise(_ count: Int) -> [Double] { flow.noise(0..<count, seed: seed).map { Double($0) } }
+
+  /// [count, 2]
+  private func samples(of flow: TrainedFlow, _ count: Int, _ solver: Solver) throws -> [Double] {
+    try flow.sample(0..<count, seed: seed, solver: solver, on: pool).values.map { Double($0) }
+  }
+
+  /// The first samples at `steps` + 1 equally spaced times from 0 to 1, each [count, 2], by RK4 with a step between
+  /// two of them.
+  private func trajectories(of flow: TrainedFlow, _ count: Int, steps: Int) throws -> [[Double]] {
+    var field = flow.field(capacity: count, on: pool)
+    var states = noise(count)
+    var frames = [states]
+    try Solver.fixed(.rk4, steps: steps).integrate(&field, from: 0, to: 1, states: &states) { step in
+      frames.append(step.endStates.indices.map { step.endStates[$0] })
+    }
+    return frames
   }
 
   /// Where the flow starts, and where it is to end.
@@ -56,7 +79,7 @@ struct ToyPictures {
     var plot = Plot(
       title: "From noise to \(distribution.rawValue)", captions: ["noise, t = 0", "data, t = 1"], columns: 2,
       side: 400, x: range, y: range)
-    plot.points(flow.noise(0..<2000, seed: seed), in: 0, .plotGrey)
+    plot.points(noise(2000), in: 0, .plotGrey)
     plot.points(data, in: 1, .plotBlue)
     return plot
   }
@@ -72,20 +95,16 @@ struct ToyPictures {
   }
 
   /// v(x, t) on a grid at six times, orange where it is fastest.
-  private func field() -> Plot {
+  private func field() throws -> Plot {
     let times = (0...5).map { Double($0) / 5 }
     let (columns, extent) = (15, Self.noiseExtent)
     let coordinates = (0..<columns).map { extent * (2 * (Double($0) + 0.5) / Double(columns) - 1) }
     let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
     let count = columns * columns
-    let field = flow.field(capacity: count)
-    let frames = times.map { time in
-      var velocities = grid
-      var span = velocities.mutableSpan
-      field.evaluate(
-        grid.span, times: Array(repeating: time, count: count).span, samples: Array(0..<count).span,
-        into: &span)
-      return velocities
+    let frames = try times.map { time in
+      try flow.velocities(
+        at: grid.map { Float($0) }, times: Array(repeating: time, count: count), on: pool
+      ).map { Double($0) }
     }
     func speed(_ velocities: [Double], _ row: Int) -> Double {
       (velocities[2 * row] * velocities[2 * row] + velocities[2 * row + 1] * velocities[2 * row + 1])
@@ -113,7 +132,7 @@ struct ToyPictures {
   }
 
   private func trajectories() throws -> Plot {
-    let frames = try flow.trajectories(of: flow.noise(0..<200, seed: seed), steps: 60)
+    let frames = try trajectories(of: flow, 200, steps: 60)
     let range = range(Self.noiseExtent)
     var plot = Plot(
       title: "Paths of 200 samples", captions: ["grey: noise, t = 0; orange: t = 1"], columns: 1, side: 560,
@@ -134,22 +153,22 @@ struct ToyPictures {
   }
 
   /// Paths above, samples by one Euler step below, a column for each round.
-  func reflow(_ flows: [(flow: PointFlow, found: ToyReflowRound)]) throws -> Plot {
+  func reflow(_ flows: [(flow: TrainedFlow, found: Report)]) throws -> Plot {
     let range = range(Self.noiseExtent)
     func name(_ round: Int) -> String { round == 0 ? "flow matching" : "reflow \(round)" }
+    func figure(_ found: Report, _ name: String) -> String { found.text(of: name) ?? "–" }
     var plot = Plot(
       title: "Reflow: paths, and samples by one Euler step",
-      captions: flows.map { "\(name($0.found.round)): S = \(Terminal.fixed($0.found.straightness, 3))" }
-        + flows.map { "one step: rms error \(Terminal.fixed($0.found.oneStepError, 3))" },
+      captions: flows.enumerated().map { "\(name($0)): S = \(figure($1.found, "straightness"))" }
+        + flows.map { "one step: rms error \(figure($0.found, "one_step_error"))" },
       columns: flows.count, side: 360, x: range, y: range)
     for (index, entry) in flows.enumerated() {
-      let noise = entry.flow.noise(0..<2000, seed: seed)
-      Self.draw(
-        try entry.flow.trajectories(of: Array(noise.prefix(300)), steps: 60), into: &plot, index)
+      Self.draw(try trajectories(of: entry.flow, 300, steps: 60), into: &plot, index)
       plot.points(
-        distribution.heldOutPoints(2000, seed: seed), in: flows.count + index, .plotBlue, opacity: 0.3)
+        distribution.heldOutPoints(2000, seed: seed).map { Double($0) }, in: flows.count + index, .plotBlue,
+        opacity: 0.3)
       plot.points(
-        try entry.flow.transport(noise, .fixed(.euler, steps: 1)), in: flows.count + index, .plotOrange)
+        try samples(of: entry.flow, 2000, .fixed(.euler, steps: 1)), in: flows.count + index, .plotOrange)
     }
     return plot
   }
@@ -161,11 +180,13 @@ struct ToyPictures {
     let width = 2 * extent / Double(columns)
     let coordinates = (0..<columns).map { width * (Double($0) + 0.5) - extent }
     let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
-    let model = try flow.logLikelihoods(grid, .adaptive(rtol: 1e-4, atol: 1e-4)).map { exp($0) }
+    let model = try flow.logDensities(
+      of: grid.map { Float($0) }, numbers: 0..<columns * columns, probes: .axes(dimension: 2),
+      solver: .adaptive(rtol: 1e-4, atol: 1e-4), on: pool
+    ).values.map { exp($0) }
     let sampleCount = 100_000
     // Not the few steps of the samples: both maps should be of the flow itself.
-    let samples = try flow.transport(
-      flow.noise(0..<sampleCount, seed: seed), .fixed(.rk4, steps: 25))
+    let samples = try samples(of: flow, sampleCount, .fixed(.rk4, steps: 25))
     var histogram = Array(repeating: 0.0, count: columns * columns)
     for i in stride(from: 0, to: samples.count, by: 2) {
       let (x, y) = ((samples[i] + extent) / width, (samples[i + 1] + extent) / width)
@@ -191,7 +212,7 @@ struct ToyPictures {
 
   /// 1000 samples on their way, coloured by where they start.
   private func particles() throws -> AnimatedPNG {
-    let frames = try flow.trajectories(of: flow.noise(0..<1000, seed: seed), steps: 40)
+    let frames = try trajectories(of: flow, 1000, steps: 40)
     let range = range(Self.noiseExtent)
     let colors = stride(from: 0, to: frames[0].count, by: 2).map { i in
       let share = Float(min(max(frames[0][i] / 4 + 0.5, 0), 1))

@@ -1,12 +1,13 @@
 import Flow
 import Foundation
+import Kernels
 
 /// Images, the noise that the flow carries onto them, and what becomes of that noise.
 public struct Inversion: Sendable {
   /// x₀, and what the solver did from t = 1 to 0.
-  public fileprivate(set) var noise: Sampler.Samples
+  public fileprivate(set) var noise: Samples
   /// x₁ again, and what the solver did from t = 0 to 1.
-  public fileprivate(set) var reconstruction: Sampler.Samples
+  public fileprivate(set) var reconstruction: Samples
   /// [count] Root mean square of reconstruction − image of each. It measures the solver alone: the flow of
   /// any model can be followed back.
   public fileprivate(set) var residuals: [Double]
@@ -21,7 +22,7 @@ public struct Inversion: Sendable {
   public var noiseScale: Double { rootMeanSquare(noise.values.map { Double($0) }) }
 }
 
-extension Sampler {
+extension TrainedFlow {
   /// The most often that `invert` divides the tolerance by ten: beyond, the network's single precision shows.
   public static let maximumTightening = 3
   /// Below it (1e-8, but for rounding) no tolerance is tightened.
@@ -36,20 +37,18 @@ extension Sampler {
   ///
   /// - Parameters:
   ///   - images: [count, height, width, channels].
-  ///   - labels: the class of each, if the model is conditional.
-  ///   - progress: is told how many of how many solves are done of those with the same tolerance.
-  /// - Throws: `SolverError`.
+  ///   - labels: the class of each, if the flow is conditional.
+  ///   - progress: is told which share is done of the solves with the same tolerance. What it throws ends the work.
+  /// - Throws: `SolverError`; `CancellationError` when the task is cancelled.
   public func invert(
-    _ images: [Float], rtol: Double, atol: Double, labels: [Int]? = nil,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    _ images: [Float], rtol: Double, atol: Double, labels: [Int]? = nil, on pool: WorkerPool = WorkerPool(),
+    progress: @escaping (Double) throws -> Void = { _ in }
   ) throws -> Inversion {
-    let dimension = model.unet.configuration.dimension
-    precondition(images.count.isMultiple(of: dimension) && !images.isEmpty, "not a whole number of images")
-    let count = images.count / dimension
-    func elements(_ index: Int) -> Range<Int> { index * dimension..<(index + 1) * dimension }
-    let none = Samples(
-      values: images, evaluations: Array(repeating: 0, count: count),
-      accepted: Array(repeating: 0, count: count), rejected: Array(repeating: 0, count: count))
+    let size = shape.count
+    precondition(images.count.isMultiple(of: size) && !images.isEmpty, "not a whole number of images")
+    let count = images.count / size
+    func elements(_ index: Int) -> Range<Int> { index * size..<(index + 1) * size }
+    let none = Samples(copying: images, count: count, shape: shape)
     var inversion = Inversion(
       noise: none, reconstruction: none, residuals: Array(repeating: 0, count: count),
       tightenings: Array(repeating: 0, count: count))
@@ -59,16 +58,15 @@ extension Sampler {
       // Below it the rounding of the network shows, not the solver.
       if tightening > 0 && max(rtol, atol) * factor < Self.leastTightened { break }
       let solver = Solver.adaptive(rtol: rtol * factor, atol: atol * factor)
-      let total = 2 * pending.count
       let theirLabels = labels.map { labels in pending.map { labels[$0] } }
       let (noise, back): (Samples, Samples)
       do {
         noise = try transport(
           pending.flatMap { images[elements($0)] }, from: 1, to: 0, solver: solver, labels: theirLabels,
-          progress: { progress($0, total) })
+          on: pool, progress: { try progress($0 / 2) })
         back = try transport(
-          noise.values, from: 0, to: 1, solver: solver, labels: theirLabels,
-          progress: { progress(total / 2 + $0, total) })
+          noise.values, solver: solver, labels: theirLabels, on: pool,
+          progress: { try progress(0.5 + $0 / 2) })
       } catch let error as SolverError {
         // What a looser tolerance has found stands, with its residual.
         if tightening == 0 { throw error }
@@ -76,10 +74,10 @@ extension Sampler {
       }
       for (row, image) in pending.enumerated() {
         let residual = rootMeanSquare(
-          zip(back.values[elements(row)], images[elements(image)]).map { Double($0) - Double($1) })
+          zip(back[row], images[elements(image)]).map { Double($0) - Double($1) })
         guard tightening == 0 || residual < inversion.residuals[image] else { continue }
-        inversion.noise.replace(image, by: row, of: noise, dimension: dimension)
-        inversion.reconstruction.replace(image, by: row, of: back, dimension: dimension)
+        inversion.noise.replace(image, by: row, of: noise)
+        inversion.reconstruction.replace(image, by: row, of: back)
         inversion.residuals[image] = residual
         inversion.tightenings[image] = tightening
       }
@@ -89,11 +87,16 @@ extension Sampler {
   }
 }
 
-extension Sampler.Samples {
-  fileprivate mutating func replace(_ index: Int, by row: Int, of other: Self, dimension: Int) {
-    values.replaceSubrange(
-      index * dimension..<(index + 1) * dimension,
-      with: other.values[row * dimension..<(row + 1) * dimension])
+extension Samples {
+  fileprivate init(copying values: [Float], count: Int, shape: ImageShape) {
+    self.init(shape: shape)
+    self.values = values
+    evaluations = Array(repeating: 0, count: count)
+    (accepted, rejected) = (evaluations, evaluations)
+  }
+
+  fileprivate mutating func replace(_ index: Int, by row: Int, of other: Self) {
+    values.replaceSubrange(index * shape.count..<(index + 1) * shape.count, with: other[row])
     evaluations[index] = other.evaluations[row]
     accepted[index] = other.accepted[row]
     rejected[index] = other.rejected[row]

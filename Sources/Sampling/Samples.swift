@@ -1,0 +1,44 @@
+import Flow
+import Imagery
+import Kernels
+
+/// What a flow carried from one time to another: images, or the noise that belongs to them.
+public struct Samples: Sendable {
+  /// Of one sample.
+  public let shape: ImageShape
+  /// [count, height, width, channels]: images about −1 to 1, or noise.
+  public internal(set) var values: [Float] = []
+  /// [count] Evaluations of the network, and steps accepted and rejected, for each sample.
+  public internal(set) var evaluations: [Int] = []
+  public internal(set) var accepted: [Int] = []
+  public internal(set) var rejected: [Int] = []
+
+  init(shape: ImageShape) { self.shape = shape }
+
+  public var count: Int { evaluations.count }
+
+  /// The numbers of one sample, [height, width, channels].
+  public subscript(index: Int) -> ArraySlice<Float> {
+    values[index * shape.count..<(index + 1) * shape.count]
+  }
+
+  /// [count, height, width, channels] −1...1 as 0...255, as the files of samples have it.
+  public var pixels: [UInt8] { Pixels.bytes(values.span) }
+
+  /// All samples as one picture.
+  ///
+  /// - Parameter columns: images in a row; by default about as many as there are rows.
+  /// - Precondition: the samples are grey or RGB images.
+  public func sheet(columns: Int? = nil) -> PNGImage {
+    ContactSheet.image(
+      pixels: pixels, height: shape.height, width: shape.width, channels: shape.channels,
+      columns: columns ?? Int(Double(count).squareRoot().rounded(.up)))
+  }
+
+  mutating func append(_ states: [Double], _ statistics: SolverStatistics) {
+    values += states.map { Float($0) }
+    evaluations += statistics.evaluations
+    accepted += statistics.accepted
+    rejected += statistics.rejected
+  }
+}

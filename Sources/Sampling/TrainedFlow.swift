@@ -1,0 +1,43 @@
+import Files
+import Foundation
+import Kernels
+import Network
+
+/// A trained flow: a network with the weights that training found. It is a value that never changes; sampling,
+/// inversion and likelihoods are functions of it and of a solver.
+///
+/// A flow is opened from a run, a checkpoint or a diffusers directory (`init(_:)` in Training), or handed out by a
+/// trainer as a snapshot of what it has learnt so far.
+public struct TrainedFlow: Sendable {
+  package let network: any FlowNetwork
+  package let weights: Weights
+  /// Texts that go with the weights: of which step of which run they are, whether they are averaged.
+  public let notes: [String: String]
+  /// Where it was read from: a checkpoint's file, or a directory.
+  public let path: String?
+  /// Whether it was trained on pixels with noise of one grey level, as likelihoods need it; nil if that isn't known.
+  public let isDequantized: Bool?
+
+  package init(
+    _ network: any FlowNetwork, _ weights: Weights, notes: [String: String] = [:], path: String? = nil,
+    isDequantized: Bool? = nil
+  ) {
+    precondition(weights.all.count == network.plan.parameters.count, "weights of another network")
+    self.network = network
+    self.weights = weights
+    self.notes = notes
+    self.path = path
+    self.isDequantized = isDequantized
+  }
+
+  /// Of one sample: an image, or a point of d numbers as one pixel with d channels.
+  public var shape: ImageShape { network.shape }
+  /// Classes of a conditional flow, which wants a label for each sample; nil for one without.
+  public var classCount: Int? { network.classCount }
+  /// Numbers that training found.
+  public var parameterCount: Int { network.parameterCount }
+  /// The configuration of a flow of images, whose network is a UNet.
+  public var configuration: UNetConfiguration? { (network as? UNet)?.configuration }
+  /// CRC-32 of the weights as they lie in memory: tells two flows apart.
+  public var checksum: UInt32 { crc32(weights[weights.all].bytes) }
+}

@@ -1,0 +1,179 @@
+import Imagery
+import Kernels
+import Network
+import Sampling
+
+/// What a run is asked to be. What is left out is the recipe's or, where there is one, the other run's.
+public struct TrainingOptions: Sendable {
+  public enum Length: Sendable {
+    /// Passes over the data.
+    case epochs(Int)
+    case steps(Int)
+    /// From now on: measured once, and recorded as steps.
+    case minutes(Double)
+  }
+
+  public var recipe: Recipe?
+  public var preset: UNetConfiguration.Preset?
+  /// Another run, whose settings are taken.
+  public var base: RunRecord?
+  public var length: Length?
+  public var batchSize: Int?
+  public var learningRate: Double?
+  public var seed: UInt64?
+  /// Whether to add noise of one grey level to the pixels; a `base` that does it decides otherwise.
+  public var dequantize = false
+  /// The default is as many as this machine has cores. No bit depends on it.
+  public var threads: Int?
+  /// Steps between checkpoints. (default: 250)
+  public var checkpointEvery: Int?
+  /// Checkpoints to keep. (default: 3)
+  public var keep: Int?
+
+  public init(
+    preset: UNetConfiguration.Preset? = nil, length: Length? = nil, batchSize: Int? = nil,
+    threads: Int? = nil
+  ) {
+    self.preset = preset
+    self.length = length
+    self.batchSize = batchSize
+    self.threads = threads
+  }
+
+  var minutes: Double? { if case .minutes(let minutes) = length { minutes } else { nil } }
+
+  /// The steps asked for, if they are.
+  func steps(perEpoch: Int) throws(ConfigurationError) -> Int? {
+    switch length {
+    case .steps(let steps): return steps
+    case .epochs(let epochs):
+      let (steps, overflow) = epochs.multipliedReportingOverflow(by: perEpoch)
+      guard !overflow else { throw ConfigurationError("\(epochs) epochs are more than 10⁹ steps") }
+      return steps
+    case .minutes, nil: return nil
+    }
+  }
+}
+
+extension RunRecord {
+  /// A new run, with every setting resolved.
+  ///
+  /// - Parameter initial: the weights to begin with; nil for random ones.
+  /// - Throws: `ConfigurationError` naming what can't be.
+  public init(
+    _ options: TrainingOptions, train: ImageDataset, test: ImageDataset, initial: TrainedFlow? = nil
+  ) throws(ConfigurationError) {
+    let (dataset, base) = (DatasetRecord(train: train, test: test), options.base)
+    if let base, let recipe = options.recipe, recipe != base.recipe {
+      throw ConfigurationError(
+        "--recipe is \(recipe.rawValue), but --config was made with \(base.recipe.rawValue); leave out one of "
+          + "them")
+    }
+    let recipe = options.recipe ?? base?.recipe ?? .quick
+    let settings = try Self.settings(options, recipe, dataset)
+    self.init(
+      recipe: recipe, preset: options.preset ?? (base == nil ? .small : base?.preset), dataset: dataset,
+      network: try Self.network(options, dataset, initial), settings: settings,
+      initialWeights: initial.map { .init(path: $0.path ?? "", checksum: $0.checksum) },
+      execution: .init(
+        threads: options.threads ?? WorkerPool.coreCount,
+        checkpointEvery: options.checkpointEvery ?? base?.execution.checkpointEvery ?? 250,
+        keep: options.keep ?? base?.execution.keep ?? 3),
+      lossScale: LossScale(train, dequantize: settings.dequantize))
+    try execution.validate()
+  }
+
+  private static func network(
+    _ options: TrainingOptions, _ data: DatasetRecord, _ initial: TrainedFlow?
+  ) throws(ConfigurationError) -> UNetConfiguration {
+    var network = UNetConfiguration(
+      options.preset ?? .small, height: data.height, width: data.width, channels: data.channels)
+    if let base = options.base, options.preset == nil {
+      network = base.network
+      (network.sampleHeight, network.sampleWidth) = (data.height, data.width)
+      (network.inputChannels, network.outputChannels) = (data.channels, data.channels)
+    }
+    try network.validate()
+    guard network.classCount == nil else {
+      throw ConfigurationError("--config is of a network with classes, which can't be trained yet")
+    }
+    if let initial, initial.configuration != network {
+      let theirs = initial.shape
+      throw ConfigurationError(
+        "--init '\(initial.path ?? "")' is a network of \(initial.configuration?.blockOutputChannels ?? []) channels "
+          + "for images of \(theirs.height)×\(theirs.width)×\(theirs.channels), this run's has "
+          + "\(network.blockOutputChannels) for \(data.height)×\(data.width)×\(data.channels); pass the --preset and "
+          + "data that it was trained with")
+    }
+    return network
+  }
+
+  private static func settings(
+    _ options: TrainingOptions, _ recipe: Recipe, _ data: DatasetRecord
+  ) throws(ConfigurationError) -> TrainingSettings {
+    let base = options.base?.settings
+    let batchSize =
+      options.batchSize ?? base?.batchSize ?? TrainingSettings(recipe: recipe, steps: 1).batchSize
+    guard (1...data.trainCount).contains(batchSize) else {
+      throw ConfigurationError(
+        "--batch-size must be from 1 to \(data.trainCount), the images of '\(data.name)', not \(batchSize)")
+    }
+    let stepsPerEpoch = data.trainCount / batchSize
+    let steps =
+      try options.steps(perEpoch: stepsPerEpoch) ?? base?.steps ?? recipe.defaultEpochs * stepsPerEpoch
+    let fresh = TrainingSettings(recipe: recipe, steps: steps)
+    var settings = base ?? fresh
+    if steps != base?.steps { settings.warmupSteps = fresh.warmupSteps }
+    settings.steps = steps
+    settings.batchSize = batchSize
+    settings.learningRate = options.learningRate ?? settings.learningRate
+    settings.seed = options.seed ?? settings.seed
+    settings.dequantize = options.dequantize || settings.dequantize
+    try settings.validate()
+    return settings
+  }
+
+  /// Changes what a resume may change.
+  ///
+  /// - Throws: `ConfigurationError` for any other difference.
+  mutating func resume(
+    _ options: TrainingOptions, _ data: DatasetRecord
+  ) throws(ConfigurationError) {
+    func require<Value: Equatable>(
+      _ option: String, _ given: Value?, _ recorded: Value
+    ) throws(ConfigurationError) {
+      try requireUnchanged(option, given, recorded, in: "the run was")
+    }
+    try require("recipe", options.recipe?.rawValue, recipe.rawValue)
+    try require("preset", options.preset?.rawValue, preset?.rawValue ?? "a configuration of its own")
+    try require("batch-size", options.batchSize, settings.batchSize)
+    try require("learning-rate", options.learningRate, settings.learningRate)
+    try require("seed", options.seed, settings.seed)
+    try require("dequantize", options.dequantize ? true : nil, settings.dequantize)
+    try require("config", options.base.map { _ in "another run's" }, "settings of its own")
+    guard data == dataset else {
+      throw ConfigurationError(
+        "these are not the data that the run was begun with: \(data.text), the run's \(dataset.text); name the "
+          + "same data")
+    }
+    settings.steps = try options.steps(perEpoch: stepsPerEpoch) ?? settings.steps
+    execution.threads = options.threads ?? execution.threads
+    execution.keep = options.keep ?? execution.keep
+    execution.checkpointEvery = options.checkpointEvery ?? execution.checkpointEvery
+    try settings.validate()
+    try execution.validate()
+  }
+}
+
+/// What resumed work may not change must, if it is given, be what it was.
+///
+/// - Parameter beginning: "the run was" and the like.
+package func requireUnchanged<Value: Equatable>(
+  _ option: String, _ given: Value?, _ recorded: Value, in beginning: String
+) throws(ConfigurationError) {
+  if let given, given != recorded {
+    throw ConfigurationError(
+      "--\(option) is \(given), but \(beginning) begun with \(recorded); leave it out to resume, or begin anew with "
+        + "another --output")
+  }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Synchronization
+
+/// SIGINT, SIGTERM and SIGHUP, which a terminal that is closed sends: the first asks for an end after the current step, a
+/// second SIGINT or SIGTERM ends the process at once. (A closed terminal may send two.)
+enum Interruption {
+  fileprivate static let received = Atomic<Int32>(0)
+
+  static func catchSignals() {
+    _ = exitStatus  // so that the handler never runs a lazy initialiser
+    handle(receive)
+    var ours = sigset_t()
+    sigemptyset(&ours)
+    for number in signals { sigaddset(&ours, number) }
+    // A parent may have started this process with its signals blocked.
+    pthread_sigmask(SIG_UNBLOCK, &ours, nil)
+    // A reader of the notes that has gone must not end a run.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// From here on the first signal ends the process: for work that has no state worth saving.
+  static func releaseSignals() { handle(SIG_DFL) }
+
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
+
+  private static func handle(_ handler: (@convention(c) (Int32) -> Void)?) {
+    for number in signals {
+      let before = signal(number, handler)
+      // nohup asks for SIGHUP to be ignored.
+      let isIgnored = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      if number == SIGHUP && isIgnored { signal(number, SIG_IGN) }
+    }
+  }
+
+  /// The exit status of the signal that came, if one did.
+  static var exitStatus: Int32? {
+    let number = received.load(ordering: .relaxed)
+    return number == 0 ? nil : 128 + number
+  }
+}
+
+/// Does nothing that a signal handler must not.
+private func receive(_ number: Int32) {
+  if Interruption.received.exchange(number, ordering: .relaxed) != 0 && number != SIGHUP {
+    _exit(128 + number)
+  }
+}
