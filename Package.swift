@@ -56,13 +56,13 @@ let package = Package(
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("KernelsTests", ["Kernels"]),
-    tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
+    tests("NetworkTests", ["Sampling", "Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
     tests("FlowTests", ["Flow"]),
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
       "TrainingTests",
       ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
-    tests("CommandTests", ["inkflow", "Imagery", "Network", "Kernels"]),
+    tests("CommandTests", ["inkflow", "Sampling", "Imagery", "Network", "Kernels"]),
   ]
 )
