@@ -211,12 +211,12 @@ public final class Trainer {
   /// Trains up to the last step. A cancelled task stops as `shouldStop` does.
   ///
   /// - Parameters:
-  ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
   ///   - onEvent: is told of each step. What it throws ends the run.
+  ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
   @discardableResult
   public func train(
-    shouldStop: () -> Bool = { Task.isCancelled }, onEvent handle: (Event) throws -> Void = { _ in }
+    onEvent handle: (Event) throws -> Void = { _ in }, shouldStop: () -> Bool = { Task.isCancelled }
   ) throws -> Outcome {
     let (settings, start) = (record.settings, ContinuousClock.now)
     func seconds(since start: ContinuousClock.Instant) -> Double {

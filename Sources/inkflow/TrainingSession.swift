@@ -53,7 +53,7 @@ struct TrainingSession {
         break
       }
     }
-    let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }, onEvent: show)
+    let outcome = try trainer.train(onEvent: show, shouldStop: { Interruption.exitStatus != nil })
     progress.finish()
     if outcome == .interrupted, let status = Interruption.exitStatus {
       Terminal.note(
