@@ -33,8 +33,8 @@
       let unet = try UNet(Self.configuration)
       var settings = TrainingSettings(recipe: .rectifiedFlow, steps: 100)
       settings.averageDecay = 0.999
-      let state = TrainingState(count: unet.plan.parameters.count, settings: settings)
-      unet.initialize(state.parameters, seed: 1)
+      let state = TrainingState(
+        from: Weights(reading: unet.initialParameters(seed: 1)), settings: settings)
       let data = ImageDataset(
         name: "ramp", split: .train, pixels: (0..<19 * 256).map { UInt8(truncatingIfNeeded: $0) }, height: 16,
         width: 16, channels: 1, labels: nil)
@@ -56,24 +56,19 @@
     @Test(arguments: [1, 2, 3], [nil, 3]) func evaluation(threads: Int, classCount: Int?) throws {
       var configuration = Self.configuration
       configuration.classCount = classCount
-      let model = try randomModel(configuration)
-      let (unet, pool) = (model.unet.forSampling, WorkerPool(threadCount: threads))
-      let prepared = Arena(count: unet.plan.forwardWeights.count)
-      unet.plan.prepare(model.parameters, forward: prepared, backward: nil, pool: pool)
-      let field = NetworkField(
-        network: unet, parameters: model.parameters, prepared: prepared, pool: pool,
-        workspaces: (0..<threads).map { _ in Workspace(unet.plan, forTraining: false) }, capacity: 19,
-        labels: classCount.map { classes in (0..<19).map { $0 % classes } })
+      let field = try randomFlow(configuration).field(
+        capacity: 19, labels: classCount.map { classes in (0..<19).map { $0 % classes } },
+        on: WorkerPool(threadCount: threads))
       for count in [1, 2, 19] {
-        let states = [Double](repeating: 0.5, count: count * configuration.dimension)
+        let states = [Double](repeating: 0.5, count: count * configuration.shape.count)
         let (times, samples) = (Array(repeating: 0.3, count: count), Array(0..<count))
         var velocities = states
-        func evaluate() {
+        func evaluate() throws {
           var span = velocities.mutableSpan
-          field.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
+          try field.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
         }
-        evaluate()
-        #expect(allocations { for _ in 0..<3 { evaluate() } } == 0, "\(count) images")
+        try evaluate()
+        #expect(try allocations { for _ in 0..<3 { try evaluate() } } == 0, "\(count) images")
         #expect(velocities != states)
       }
     }

@@ -43,9 +43,9 @@ import Training
       }
       #expect(losses.count == 4 && losses.allSatisfy { $0.isFinite })
       #expect(heldOut.count == 2 && heldOut[1] < heldOut[0])
-      let samples = try Sampler(model: trainer.model, threads: 2).sample(
-        0..<2, seed: 0, solver: .fixed(.euler, steps: 2))
-      #expect(samples.values.count == 2 * network.dimension && samples.values.allSatisfy { $0.isFinite })
+      let samples = try trainer.flow.sample(
+        0..<2, seed: 0, solver: .fixed(.euler, steps: 2), on: WorkerPool(threadCount: 2))
+      #expect(samples.values.count == 2 * network.shape.count && samples.values.allSatisfy { $0.isFinite })
     }
   }
 

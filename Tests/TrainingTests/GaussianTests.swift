@@ -41,7 +41,7 @@ import Training
       let outcome = try trainer.train { event in
         switch event {
         case .step(let metrics): losses.append(metrics.loss)
-        case .epoch(let metrics): heldOut = metrics.heldOutLoss ?? .nan
+        case .epoch(let metrics, _): heldOut = metrics.heldOutLoss ?? .nan
         case .checkpoint: break
         }
       }
@@ -56,8 +56,8 @@ import Training
       #expect(abs(last / best - 1) < 0.02, "loss \(last), irreducible \(best)")
       #expect(abs(heldOut / best - 1) < 0.06, "held-out loss \(heldOut), irreducible \(best)")
 
-      let sampler = Sampler(model: trainer.model, threads: 2)
-      let samples = try sampler.sample(0..<4000, seed: 3, solver: .fixed(.midpoint, steps: 12))
+      let samples = try trainer.flow.sample(
+        0..<4000, seed: 3, solver: .fixed(.midpoint, steps: 12), on: WorkerPool(threadCount: 2))
       let values = samples.values.map { Double($0) }
       let sampleMean = values.reduce(0, +) / Double(values.count)
       let variance = values.reduce(0) { $0 + ($1 - sampleMean) * ($1 - sampleMean) } / Double(values.count)

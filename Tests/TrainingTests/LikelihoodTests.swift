@@ -20,16 +20,10 @@ import Testing
     return configuration
   }
 
-  private func field(_ model: Model, threads: Int, capacity: Int, probeCount: Int) -> NetworkField {
-    let (plan, pool) = (model.unet.plan, WorkerPool(threadCount: threads))
-    let forward = Arena(count: plan.forwardWeights.count)
-    let backward = Arena(count: plan.backwardWeights.count)
-    plan.prepare(model.parameters, forward: forward, backward: backward, pool: pool)
-    return NetworkField(
-      network: model.unet, parameters: model.parameters, prepared: forward, pool: pool,
-      workspaces: (0..<threads).map { _ in Workspace(plan, forTraining: true) }, capacity: capacity,
-      labels: model.unet.configuration.classCount.map { classes in (0..<capacity).map { $0 % classes } },
-      derivatives: (backward, probeCount))
+  private func field(_ flow: TrainedFlow, threads: Int, capacity: Int, probeCount: Int) -> FlowField {
+    flow.field(
+      capacity: capacity, labels: flow.classCount.map { classes in (0..<capacity).map { $0 % classes } },
+      probeCount: probeCount, on: WorkerPool(threadCount: threads))
   }
 
   private func normals(_ count: Int, seed: UInt64) -> [Double] {
@@ -40,14 +34,14 @@ import Testing
   }
 
   private func differentiate(
-    _ field: NetworkField, _ states: [Double], times: [Double], samples: [Int], probes: [Double],
+    _ field: FlowField, _ states: [Double], times: [Double], samples: [Int], probes: [Double],
     probeCount: Int
-  ) -> (velocities: [Double], forms: [Double]) {
+  ) throws -> (velocities: [Double], forms: [Double]) {
     var velocities = states.map { _ in Double.nan }
     var forms = [Double](repeating: .nan, count: times.count * probeCount)
     var velocitySpan = velocities.mutableSpan
     var formSpan = forms.mutableSpan
-    field.evaluate(
+    try field.evaluate(
       states.span, times: times.span, samples: samples.span, probes: probes.span, into: &velocitySpan,
       quadraticForms: &formSpan)
     return (velocities, forms)
@@ -57,30 +51,30 @@ import Testing
   @Test(arguments: [nil, 3]) func derivativesByDifferences(classCount: Int?) throws {
     var configuration = Self.configuration
     configuration.classCount = classCount
-    let (count, probeCount, d) = (5, 3, configuration.dimension)
-    let network = field(try randomModel(configuration), threads: 2, capacity: count, probeCount: probeCount)
+    let (count, probeCount, d) = (5, 3, configuration.shape.count)
+    let network = field(try randomFlow(configuration), threads: 2, capacity: count, probeCount: probeCount)
     let states = normals(count * d, seed: 1)
     let probes = (0..<count).flatMap { image in
-      LikelihoodEstimator.Probes(count: probeCount, seed: 2).values(image: image, dimension: d)
+      DivergenceProbes.random(count: probeCount, seed: 2).values(sample: image, dimension: d)
     }
     let (times, samples) = ([0, 0.3, 0.6, 0.9, 1.0], Array(0..<count))
-    let (velocities, forms) = differentiate(
+    let (velocities, forms) = try differentiate(
       network, states, times: times, samples: samples, probes: probes, probeCount: probeCount)
 
-    func velocity(_ states: [Double]) -> [Double] {
+    func velocity(_ states: [Double]) throws -> [Double] {
       var result = states.map { _ in Double.nan }
       var span = result.mutableSpan
-      network.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
+      try network.evaluate(states.span, times: times.span, samples: samples.span, into: &span)
       return result
     }
-    #expect(velocity(states) == velocities)
+    #expect(try velocity(states) == velocities)
     let h = 3e-3
     let scale = (forms.reduce(0) { $0 + $1 * $1 } / Double(forms.count)).squareRoot()
     #expect(scale > 1)
     for probe in 0..<probeCount {
       func z(_ i: Int) -> Double { probes[(i / d * probeCount + probe) * d + i % d] }
-      let ahead = velocity(states.indices.map { states[$0] + h * z($0) })
-      let behind = velocity(states.indices.map { states[$0] - h * z($0) })
+      let ahead = try velocity(states.indices.map { states[$0] + h * z($0) })
+      let behind = try velocity(states.indices.map { states[$0] - h * z($0) })
       for row in 0..<count {
         let difference =
           (row * d..<(row + 1) * d).reduce(0) { $0 + z($1) * (ahead[$1] - behind[$1]) } / (2 * h)
@@ -94,25 +88,25 @@ import Testing
   @Test(arguments: [Self.configuration, Self.wide]) func derivativesAloneAndAmongOthers(
     _ configuration: UNetConfiguration
   ) throws {
-    let model = try randomModel(configuration)
-    let (count, probeCount, d) = (11, 2, configuration.dimension)
+    let flow = try randomFlow(configuration)
+    let (count, probeCount, d) = (11, 2, configuration.shape.count)
     let (states, probes) = (normals(count * d, seed: 3), normals(count * probeCount * d, seed: 4))
     let times = (0..<count).map { Double($0) / 10 }
-    func run(_ rows: [Int], threads: Int) -> (velocities: [Double], forms: [Double]) {
-      differentiate(
-        field(model, threads: threads, capacity: count, probeCount: probeCount),
+    func run(_ rows: [Int], threads: Int) throws -> (velocities: [Double], forms: [Double]) {
+      try differentiate(
+        field(flow, threads: threads, capacity: count, probeCount: probeCount),
         rows.flatMap { states[$0 * d..<($0 + 1) * d] }, times: rows.map { times[$0] }, samples: rows,
         probes: probes, probeCount: probeCount)
     }
-    let all = run(Array(0..<count), threads: 1)
+    let all = try run(Array(0..<count), threads: 1)
     #expect(all.forms.allSatisfy(\.isFinite) && Set(all.forms).count == count * probeCount)
     for threads in 2...3 {
-      let same = run(Array(0..<count), threads: threads)
+      let same = try run(Array(0..<count), threads: threads)
       #expect(same.forms == all.forms && same.velocities == all.velocities)
     }
     for threads in 1...3 {
       for rows in [[7], [2, 9], [0, 3, 4, 5, 10]] {
-        let some = run(rows, threads: threads)
+        let some = try run(rows, threads: threads)
         #expect(some.forms == rows.flatMap { all.forms[$0 * probeCount..<($0 + 1) * probeCount] })
         #expect(some.velocities == rows.flatMap { all.velocities[$0 * d..<($0 + 1) * d] })
       }
@@ -120,24 +114,20 @@ import Testing
   }
 
   @Test func logDensitiesAloneAndAmongOthers() throws {
-    let model = try randomModel(Self.configuration)
     // A field of the order of its input, as trained ones are.
-    for parameter in model.unet.parameters where parameter.name == "conv_out.weight" {
-      var weights = model.parameters.mutable(parameter.slice)
-      for i in weights.indices { weights[i] *= 0.1 }
-    }
-    let d = Self.configuration.dimension
+    let flow = try randomFlow(Self.configuration, scale: 0.1) { $0 == "conv_out.weight" }
+    let d = Self.configuration.shape.count
     let data = normals(70 * d, seed: 6).map { Float($0) }
     let solver = Solver.adaptive(rtol: 1e-2, atol: 1e-2)
     func logDensities(_ rows: Range<Int>, threads: Int, seed: UInt64 = 1) throws -> [Double] {
       var shares: [Double] = []
-      let estimates = try LikelihoodEstimator(model: model, threads: threads).logDensities(
+      let estimates = try flow.logDensities(
         of: Array(data[rows.lowerBound * d..<rows.upperBound * d]), numbers: rows,
-        probes: .init(count: 2, seed: seed), solver: solver
+        probes: .random(count: 2, seed: seed), solver: solver, on: WorkerPool(threadCount: threads)
       ) { shares.append($0) }
       #expect(abs((shares.last ?? 0) - 1) < 1e-9 && shares == shares.sorted())
       #expect(estimates.evaluations.count == rows.count)
-      return estimates.logDensities
+      return estimates.values
     }
     let all = try logDensities(0..<70, threads: 2)
     #expect(Set(all).count == 70)
@@ -152,13 +142,12 @@ import Testing
     let configuration = UNetConfiguration(
       .tiny, height: images.height, width: images.width, channels: images.channels)
     let unet = try UNet(configuration)
-    let parameters = Arena(count: unet.plan.parameters.count)
-    unet.initialize(parameters, seed: 0)
+    let flow = TrainedFlow(unet, Weights(reading: unet.initialParameters(seed: 0)))
     let data = images.dequantized(numbers, seed: 3, draw: 0)
-    let estimates = try LikelihoodEstimator(model: Model(unet: unet, parameters: parameters), threads: 2)
-      .logDensities(
-        of: data, numbers: numbers, probes: .init(seed: 3), solver: .adaptive(rtol: 1e-3, atol: 1e-3))
-    let bits = estimates.logDensities.map {
+    let estimates = try flow.logDensities(
+      of: data, numbers: numbers, probes: .random(seed: 3), solver: .adaptive(rtol: 1e-3, atol: 1e-3),
+      on: WorkerPool(threadCount: 2))
+    let bits = estimates.values.map {
       Likelihood.bitsPerDimension(logDensity: $0, dimension: images.imageSize)
     }
     let energy = data.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(data.count)
@@ -181,20 +170,36 @@ import Testing
   }
 
   /// Signs and normals of the right moments, each image, draw and seed its own.
-  @Test(arguments: LikelihoodEstimator.Probes.Distribution.allCases)
-  func probes(_ distribution: LikelihoodEstimator.Probes.Distribution) {
-    typealias Probes = LikelihoodEstimator.Probes
-    let values = Probes(distribution, count: 2, seed: 1).values(image: 3, dimension: 10_000)
-    let count = Double(values.count)
-    let mean = values.reduce(0, +) / count
-    let square = values.reduce(0) { $0 + $1 * $1 } / count
-    #expect(values.count == 20_000 && abs(mean) < 4 / count.squareRoot() && abs(square - 1) < 0.05)
-    #expect(Set(values).count == 2 || distribution == .gaussian)
-    for other in [Probes(distribution, seed: 2), Probes(distribution, seed: 1, draw: 1)] {
-      #expect(other.values(image: 3, dimension: 10_000) != Array(values[..<10_000]))
+  @Test(arguments: DivergenceProbes.Distribution.allCases)
+  func probes(_ distribution: DivergenceProbes.Distribution) {
+    func values(count: Int = 1, seed: UInt64, draw: Int = 0, sample: Int = 3) -> [Double] {
+      DivergenceProbes.random(distribution, count: count, seed: seed, draw: draw)
+        .values(sample: sample, dimension: 10_000)
     }
-    #expect(
-      Probes(distribution, seed: 1).values(image: 4, dimension: 10_000) != Array(values[..<10_000]))
+    let both = values(count: 2, seed: 1)
+    let count = Double(both.count)
+    let mean = both.reduce(0, +) / count
+    let square = both.reduce(0) { $0 + $1 * $1 } / count
+    #expect(both.count == 20_000 && abs(mean) < 4 / count.squareRoot() && abs(square - 1) < 0.05)
+    #expect(Set(both).count == 2 || distribution == .gaussian)
+    let first = Array(both[..<10_000])
+    #expect(values(seed: 1) == first)
+    for other in [values(seed: 2), values(seed: 1, draw: 1), values(seed: 1, sample: 4)] {
+      #expect(other != first)
+    }
+  }
+
+  /// The mean over the axes is the trace itself.
+  @Test(arguments: [1, 2, 5]) func axes(dimension d: Int) {
+    let values = DivergenceProbes.axes(dimension: d).values(sample: 3, dimension: d)
+    let matrix = (0..<d * d).map { Double($0 * $0 % 7) - 3 }
+    let forms = (0..<d).map { probe in
+      (0..<d * d).reduce(0.0) {
+        $0 + values[probe * d + $1 / d] * matrix[$1] * values[probe * d + $1 % d]
+      }
+    }
+    let trace = (0..<d).reduce(0) { $0 + matrix[$1 * (d + 1)] }
+    #expect(abs(forms.reduce(0, +) / Double(d) - trace) < 1e-12)
   }
 }
 

@@ -25,8 +25,7 @@ import Training
       for (i, value) in values.enumerated() { span[i] = value }
       return arena
     }
-    let state = TrainingState(count: count, settings: settings)
-    state.initialize(from: arena(initial[...]))
+    let state = TrainingState(from: Weights(reading: arena(initial[...])), settings: settings)
     let gradients = try fixture.floats("gradients", shape: [10, count])
     let after = try fixture.floats("parameters_after", shape: [10, count])
     let averages = try fixture.floats("averages", shape: [10, count])

@@ -15,7 +15,7 @@ import Training
     let points = distribution.heldOutPoints(500, seed: 4)
     #expect(Array(distribution.heldOutPoints(20, seed: 4)) == Array(points.prefix(40)))
     #expect(distribution.heldOutPoints(500, seed: 5) != points)
-    #expect(points.allSatisfy { abs($0) < distribution.extent })
+    #expect(points.allSatisfy { abs(Double($0)) < distribution.extent })
     #expect(Set(points.map(\.bitPattern)).count > 990)
   }
 
@@ -27,7 +27,7 @@ import Training
     _ distribution: PointDistribution, parts: Double, deviation: Double
   ) {
     let count = 20_000
-    let points = distribution.heldOutPoints(count, seed: 1)
+    let points = distribution.heldOutPoints(count, seed: 1).map { Double($0) }
     let logs = (0..<count).compactMap { distribution.logDensity(points[2 * $0..<2 * $0 + 2].span) }
     #expect(logs.count == count)
     let mean = logs.reduce(0, +) / Double(count)
@@ -48,22 +48,40 @@ import Training
   // MARK: Closed forms
 
   /// The field v = A·x + b as a network without hidden layers.
-  private func affineFlow(_ matrix: [Float], _ bias: [Float], threads: Int = 1) -> PointFlow {
+  private func affineFlow(_ matrix: [Float], _ bias: [Float]) -> TrainedFlow {
     let network = MLP(MLP.Configuration(hiddenWidths: []))
     let parameters = Arena(count: network.plan.parameters.count)
     // PyTorch's [out, in]; time has no weight.
     network.parameters[0].load([matrix[0], matrix[1], 0, matrix[2], matrix[3], 0], into: parameters)
     network.parameters[1].load(bias, into: parameters)
-    return PointFlow(network: network, parameters: parameters, pool: WorkerPool(threadCount: threads))
+    return TrainedFlow(network, Weights(reading: parameters))
+  }
+
+  /// log p of each point, by the exact divergence.
+  private func logDensities(
+    _ flow: TrainedFlow, _ points: [Float], _ solver: Solver, threads: Int = 2
+  ) throws -> [Double] {
+    try flow.logDensities(
+      of: points, numbers: 0..<points.count / 2, probes: .axes(dimension: 2), solver: solver,
+      on: WorkerPool(threadCount: threads)
+    ).values
+  }
+
+  /// ∫E‖(z₁ − z₀) − v‖² dt, summed over both dimensions.
+  private func straightness(_ flow: TrainedFlow, _ numbers: Range<Int>, seed: UInt64) throws -> Double {
+    let paths = try flow.straightness(
+      numbers, seed: seed, rtol: 1e-5, atol: 1e-5, timesPerPath: 64, on: WorkerPool(threadCount: 2)
+    ).straightness
+    return 2 * paths.reduce(0, +) / Double(numbers.count)
   }
 
   /// v = a⊙x: x₁ = e^a·x₀, so log p₁(x) = log N(e^−a·x) − Σa.
   @Test func likelihoodOfALinearFlow() throws {
     let flow = affineFlow([0.5, 0, 0, -1.25], [0, 0])
-    let points = [0.3, -0.2, 1.5, 0.1, -2, 0.75]
-    let found = try flow.logLikelihoods(points, .adaptive(rtol: 1e-8, atol: 1e-8))
+    let points: [Float] = [0.3, -0.2, 1.5, 0.1, -2, 0.75]
+    let found = try logDensities(flow, points, .adaptive(rtol: 1e-8, atol: 1e-8))
     for row in 0..<3 {
-      let (x, y) = (points[2 * row] * exp(-0.5), points[2 * row + 1] * exp(1.25))
+      let (x, y) = (Double(points[2 * row]) * exp(-0.5), Double(points[2 * row + 1]) * exp(1.25))
       let exact = -log(2 * .pi) - (x * x + y * y) / 2 - (0.5 - 1.25)
       #expect(abs(found[row] - exact) < 1e-5)
     }
@@ -72,54 +90,64 @@ import Training
   /// A rotation keeps N(0, I).
   @Test func likelihoodOfARotation() throws {
     let flow = affineFlow([0, -2, 2, 0], [0, 0])
-    let found = try flow.logLikelihoods([1, 0.5], .adaptive(rtol: 1e-8, atol: 1e-8))
+    let found = try logDensities(flow, [1, 0.5], .adaptive(rtol: 1e-8, atol: 1e-8))
     let exact: Double = -log(2 * Double.pi) - 0.625
     #expect(abs(found[0] - exact) < 1e-5)
   }
 
   /// Straight paths have S = 0; v = a·x has S = E‖z₀‖²·∫₀¹ (e^a − 1 − a·e^(at))² dt.
   @Test func straightnessOfKnownFlows() throws {
-    let noise = affineFlow([0, 0, 0, 0], [0, 0]).noise(0..<200, seed: 2)
-    #expect(try affineFlow([0, 0, 0, 0], [1, -2]).straightness(of: noise) < 1e-10)
+    let noise = affineFlow([0, 0, 0, 0], [0, 0]).noise(0..<200, seed: 2).map { Double($0) }
+    #expect(try straightness(affineFlow([0, 0, 0, 0], [1, -2]), 0..<200, seed: 2) < 1e-10)
     let a = 0.8
     let square = noise.reduce(0) { $0 + $1 * $1 } / 200
     let c = exp(a) - 1
     let exact = square * (c * c - 2 * c * c + a * (exp(2 * a) - 1) / 2)
-    let found = try affineFlow([0.8, 0, 0, 0.8], [0, 0]).straightness(of: noise)
+    let found = try straightness(affineFlow([0.8, 0, 0, 0.8], [0, 0]), 0..<200, seed: 2)
     #expect(abs(found / exact - 1) < 1e-3)
   }
 
   // MARK: Training
 
+  /// Adam as the tutorial has it: a constant rate, no decay of weights, no clipping, no average.
+  private func settings(steps: Int) -> TrainingSettings {
+    var settings = TrainingSettings(recipe: .rectifiedFlow, steps: steps, seed: 1)
+    settings.batchSize = 150
+    settings.learningRate = 2e-3
+    settings.weightDecay = 0
+    settings.gradientClip = .infinity
+    return settings
+  }
+
   private func trained(
     _ distribution: PointDistribution, steps: Int, threads: Int, likelihood: Bool = false,
     fixedDraw: Bool = false
-  ) throws -> (flow: PointFlow, losses: [Double]) {
+  ) throws -> (flow: TrainedFlow, losses: [Double]) {
     let network = MLP(MLP.Configuration())
     let pool = WorkerPool(threadCount: threads)
-    let initial = Arena(count: network.plan.parameters.count)
-    network.initialize(initial, seed: 0)
     let engine: any Objective =
       likelihood
       ? LikelihoodEngine(network.configuration, pool: pool, maximumBatchSize: 150)
       : LossEngine(network: network, pool: pool, maximumBatchSize: 150)
-    let training = PointTraining(
-      engine, source: PointExamples(distribution),
-      settings: PointTraining.settings(steps: steps, batchSize: 150, learningRate: 2e-3, seed: 1),
-      initial: initial, pool: pool, repeatsFirstDraw: fixedDraw)
-    let losses = try (0..<steps).map { _ in try training.step() }
-    return (PointFlow(network: network, parameters: training.state.parameters, pool: pool), losses)
+    let settings = settings(steps: steps)
+    let initial = Weights(reading: network.initialParameters(seed: 0))
+    let training = TrainingLoop(
+      network, engine, examples: PointExamples(distribution),
+      state: TrainingState(from: initial, settings: settings), settings: settings, pool: pool,
+      repeatsFirstDraw: fixedDraw)
+    let losses = try (0..<steps).map { _ in try training.step().loss }
+    return (training.flow(), losses)
   }
 
   @Test(arguments: [false, true]) func theBitsDoNotDependOnThreads(likelihood: Bool) throws {
     let reference = try trained(.moons, steps: 12, threads: 1, likelihood: likelihood)
     let points = PointDistribution.moons.heldOutPoints(100, seed: 3)
     let solver = Solver.adaptive(rtol: 1e-3, atol: 1e-3)
-    let expected = try reference.flow.logLikelihoods(points, solver)
+    let expected = try logDensities(reference.flow, points, solver, threads: 1)
     for threads in 2...3 {
       let other = try trained(.moons, steps: 12, threads: threads, likelihood: likelihood)
       #expect(other.losses.map(\.bitPattern) == reference.losses.map(\.bitPattern))
-      let found = try other.flow.logLikelihoods(points, solver)
+      let found = try logDensities(other.flow, points, solver, threads: threads)
       #expect(found.map(\.bitPattern) == expected.map(\.bitPattern))
     }
   }
@@ -147,8 +175,8 @@ import Training
     let (columns, extent) = (50, 3.0)
     let width = 2 * extent / Double(columns)
     let coordinates = (0..<columns).map { width * (Double($0) + 0.5) - extent }
-    let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
-    let logs = try flow.logLikelihoods(grid, .adaptive(rtol: 1e-4, atol: 1e-4))
+    let grid = coordinates.flatMap { y in coordinates.flatMap { x in [Float(x), Float(y)] } }
+    let logs = try logDensities(flow, grid, .adaptive(rtol: 1e-4, atol: 1e-4))
     let integral = logs.reduce(0) { $0 + exp($1) } * width * width
     #expect(abs(integral - 1) < 0.03, "integral \(integral)")
   }
@@ -172,18 +200,18 @@ import Training
   ) throws {
     let network = MLP(MLP.Configuration(hiddenWidths: [17, 9], activation: activation))
     let pool = WorkerPool(threadCount: 2)
-    let parameters = Arena(count: network.plan.parameters.count)
-    network.initialize(parameters, seed: 5)
+    let parameters = network.initialParameters(seed: 5)
     let count = 70
     let engine = LikelihoodEngine(network.configuration, pool: pool, maximumBatchSize: count)
     let loss = likelihoodLoss(network, parameters, engine, count: count)
-    let logs = try PointFlow(network: network, parameters: parameters, pool: pool)
-      .logLikelihoods(PointDistribution.moons.heldOutPoints(count, seed: 3), .fixed(.midpoint, steps: 8))
+    let logs = try logDensities(
+      TrainedFlow(network, Weights(copying: parameters)),
+      PointDistribution.moons.heldOutPoints(count, seed: 3), .fixed(.midpoint, steps: 8))
     #expect(abs(loss + logs.reduce(0, +) / Double(count)) < 1e-5)
 
-    let gradients = network.parameters.map { $0.exported(from: engine.gradient) }
+    let gradients = network.parameters.map { $0.exported(from: Weights(reading: engine.gradient)) }
     for (index, parameter) in network.parameters.enumerated() {
-      let values = parameter.exported(from: parameters)
+      let values = parameter.exported(from: Weights(reading: parameters))
       var direction = Array(repeating: Float(0), count: parameter.count)
       Philox(seed: 2, purpose: .synthetic, index: UInt32(index)).fillNormals(direction.mutableSpan)
       // Large steps, as the loss is Float32's; of order 4, so that they may be.
@@ -213,18 +241,19 @@ import Training
 
   @Test func reflowStraightensThePaths() throws {
     let network = MLP(MLP.Configuration())
+    let pool = WorkerPool(threadCount: 2)
     let flow = try trained(.twoClusters, steps: 600, threads: 2).flow
-    let noise = flow.noise(0..<4096, seed: 9)
-    let data = try flow.transport(noise, .adaptive(rtol: 1e-3, atol: 1e-3))
-    let engine = LossEngine(network: network, pool: flow.pool, maximumBatchSize: 150)
-    let training = PointTraining(
-      engine, source: PairExamples(noise: noise, data: data, dimension: 2),
-      settings: PointTraining.settings(steps: 600, batchSize: 150, learningRate: 2e-3, seed: 1),
-      initial: flow.parameters, pool: flow.pool)
+    let solver = Solver.adaptive(rtol: 1e-3, atol: 1e-3)
+    let ends = try flow.sample(0..<4096, seed: 9, solver: solver, on: pool)
+    let origin = ReflowPairs.Origin(model: flow.checksum, seed: 9, first: 0, solver: "\(solver)")
+    let settings = settings(steps: 600)
+    let training = TrainingLoop(
+      network, LossEngine(network: network, pool: pool, maximumBatchSize: 150),
+      examples: ReflowPairs(origin: origin, ends: ends.values, dimension: 2),
+      state: TrainingState(from: flow.weights, settings: settings), settings: settings, pool: pool)
     for _ in 0..<600 { _ = try training.step() }
-    let straighter = PointFlow(network: network, parameters: training.state.parameters, pool: flow.pool)
-    let fresh = flow.noise(5000..<5500, seed: 9)
-    let (before, after) = (try flow.straightness(of: fresh), try straighter.straightness(of: fresh))
+    let before = try straightness(flow, 5000..<5500, seed: 9)
+    let after = try straightness(training.flow(), 5000..<5500, seed: 9)
     #expect(after < 0.5 * before, "S \(before), then \(after)")
   }
 }

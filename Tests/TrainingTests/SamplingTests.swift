@@ -1,4 +1,5 @@
 import Flow
+import Kernels
 import Network
 import Sampling
 import Testing
@@ -14,23 +15,24 @@ import Testing
     .fixed(.euler, steps: 7),
   ])
   func aloneAndAmongOthers(_ solver: Solver) throws {
-    let model = try randomModel(Self.configuration)
-    let size = Self.configuration.dimension
-    let reference = try Sampler(model: model, threads: 1).sample(0..<64, seed: 9, solver: solver)
+    let flow = try randomFlow(Self.configuration)
+    let size = Self.configuration.shape.count
+    let alone = WorkerPool(threadCount: 1)
+    let reference = try flow.sample(0..<64, seed: 9, solver: solver, on: alone)
     let seventh = Array(reference.values[7 * size..<8 * size])
     #expect(Set(seventh.map(\.bitPattern)).count > size / 2)
     for threads in 1...3 {
-      let sampler = Sampler(model: model, threads: threads)
-      let alone = try sampler.sample(7..<8, seed: 9, solver: solver)
+      let pool = WorkerPool(threadCount: threads)
+      let alone = try flow.sample(7..<8, seed: 9, solver: solver, on: pool)
       #expect(alone.values.map(\.bitPattern) == seventh.map(\.bitPattern))
       #expect(alone.evaluations == [reference.evaluations[7]])
-      let all = try sampler.sample(0..<64, seed: 9, solver: solver)
+      let all = try flow.sample(0..<64, seed: 9, solver: solver, on: pool)
       #expect(all.values.map(\.bitPattern) == reference.values.map(\.bitPattern))
       // More than one chunk, and beginning elsewhere.
-      let shifted = try sampler.sample(5..<75, seed: 9, solver: solver)
+      let shifted = try flow.sample(5..<75, seed: 9, solver: solver, on: pool)
       #expect(Array(shifted.values[2 * size..<3 * size]).map(\.bitPattern) == seventh.map(\.bitPattern))
     }
-    let otherSeed = try Sampler(model: model, threads: 1).sample(7..<8, seed: 10, solver: solver)
+    let otherSeed = try flow.sample(7..<8, seed: 10, solver: solver, on: alone)
     #expect(otherSeed.values != seventh)
   }
 
@@ -40,13 +42,13 @@ import Testing
     var configuration = Self.configuration
     (configuration.sampleHeight, configuration.sampleWidth) = (28, 20)
     configuration.blockOutputChannels = [32, 96]
-    let model = try randomModel(configuration)
-    let (solver, size) = (Solver.fixed(.euler, steps: 2), configuration.dimension)
-    let reference = try Sampler(model: model, threads: 1).sample(0..<19, seed: 3, solver: solver)
+    let flow = try randomFlow(configuration)
+    let (solver, size) = (Solver.fixed(.euler, steps: 2), configuration.shape.count)
+    let reference = try flow.sample(0..<19, seed: 3, solver: solver, on: WorkerPool(threadCount: 1))
     for threads in [1, 2, 3, 7] {
-      let sampler = Sampler(model: model, threads: threads)
+      let pool = WorkerPool(threadCount: threads)
       for numbers in [17..<18, 4..<6, 0..<11] {
-        let some = try sampler.sample(numbers, seed: 3, solver: solver)
+        let some = try flow.sample(numbers, seed: 3, solver: solver, on: pool)
         let expected = reference.values[numbers.lowerBound * size..<numbers.upperBound * size]
         #expect(some.values.map(\.bitPattern) == expected.map(\.bitPattern))
       }
@@ -56,17 +58,18 @@ import Testing
   @Test func labelsDecideAndTravelWithTheirSample() throws {
     var configuration = Self.configuration
     configuration.classCount = 3
-    let model = try randomModel(configuration)
-    let size = configuration.dimension
-    let sampler = Sampler(model: model, threads: 2)
+    let flow = try randomFlow(configuration)
+    let size = configuration.shape.count
+    let pool = WorkerPool(threadCount: 2)
     let solver = Solver.adaptive(rtol: 1e-3, atol: 1e-3, control: .sample)
     let labels = (0..<20).map { $0 % 3 }
-    let all = try sampler.sample(0..<20, seed: 1, solver: solver, labels: labels)
+    let all = try flow.sample(0..<20, seed: 1, solver: solver, labels: labels, on: pool)
     for number in [4, 11, 19] {
-      let alone = try sampler.sample(number..<number + 1, seed: 1, solver: solver, labels: [labels[number]])
+      let alone = try flow.sample(
+        number..<number + 1, seed: 1, solver: solver, labels: [labels[number]], on: pool)
       #expect(alone.values == Array(all.values[number * size..<(number + 1) * size]))
-      let other = try sampler.sample(
-        number..<number + 1, seed: 1, solver: solver, labels: [(labels[number] + 1) % 3])
+      let other = try flow.sample(
+        number..<number + 1, seed: 1, solver: solver, labels: [(labels[number] + 1) % 3], on: pool)
       #expect(other.values != alone.values)
     }
   }

@@ -1,7 +1,10 @@
+import Files
 import Foundation
 import Imagery
 import Kernels
 import Network
+import Sampling
+import Testing
 import Training
 
 /// Passes a directory of its own, which is gone afterwards.
@@ -24,13 +27,55 @@ func record(
     lossScale: .init(test))
 }
 
-/// A model with random weights, its last layer's among them, which training would begin at zero.
-func randomModel(_ configuration: UNetConfiguration) throws -> Model {
+extension Trainer {
+  /// Begins a run on images with a record of the test's making.
+  convenience init(
+    beginning run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset,
+    minutes: Double? = nil
+  ) throws {
+    let dequantize = record.settings.dequantize
+    try self.init(
+      beginning: run, record: record, examples: ImageExamples(train, dequantize: dequantize),
+      heldOut: ImageExamples(test, dequantize: dequantize), minutes: minutes)
+  }
+
+  /// Goes on with a run on images with a record of the test's making.
+  convenience init(
+    resuming run: RunDirectory, record: RunRecord, train: ImageDataset, test: ImageDataset,
+    minutes: Double? = nil
+  ) throws {
+    let dequantize = record.settings.dequantize
+    try self.init(
+      resuming: run, record: record, examples: ImageExamples(train, dequantize: dequantize),
+      heldOut: ImageExamples(test, dequantize: dequantize), minutes: minutes)
+  }
+}
+
+/// A flow with random weights, its last layer's among them, which training would begin at zero.
+///
+/// - Parameters:
+///   - scale: of the last layer's; 0.1 gives a field of the order of its input, as trained ones are.
+///   - isScaled: which of the last layer's parameters the scale is for.
+func randomFlow(
+  _ configuration: UNetConfiguration, scale: Float = 1,
+  where isScaled: (_ name: String) -> Bool = { $0.hasPrefix("conv_out") }
+) throws -> TrainedFlow {
   let unet = try UNet(configuration)
-  let parameters = Arena(count: unet.plan.parameters.count)
-  unet.initialize(parameters, seed: 5)
+  let parameters = unet.initialParameters(seed: 5)
   for parameter in unet.parameters where parameter.name.hasPrefix("conv_out") {
     Philox(seed: 6, purpose: .initialization).fillNormals(parameters.mutable(parameter.slice))
+    var weights = parameters.mutable(parameter.slice)
+    if isScaled(parameter.name) { for i in weights.indices { weights[i] *= scale } }
   }
-  return Model(unet: unet, parameters: parameters)
+  return TrainedFlow(unet, Weights(reading: parameters))
+}
+
+/// That `body` fails with a `FileError` of a kind.
+@discardableResult
+func expect<Result>(
+  _ kind: FileError.Kind, at location: SourceLocation = #_sourceLocation, _ body: () throws -> Result
+) -> FileError? {
+  let error = #expect(throws: FileError.self, sourceLocation: location) { _ = try body() }
+  #expect(error?.kind == kind, "\(error?.description ?? "")", sourceLocation: location)
+  return error
 }

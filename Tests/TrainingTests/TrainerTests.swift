@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Imagery
+import Kernels
 import Network
 import Sampling
 import Testing
@@ -22,7 +23,7 @@ import Training
   }
 
   private func begin(
-    _ path: String, steps: Int, threads: Int = 2, checkpointEvery: Int = 1000,
+    _ path: String, steps: Int, threads: Int = 2, checkpointEvery: Int = 1000, minutes: Double? = nil,
     change: (inout TrainingSettings) -> Void = { _ in }
   ) throws -> Trainer {
     var settings = settings(steps: steps)
@@ -31,7 +32,7 @@ import Training
       beginning: RunDirectory(path),
       record: record(
         Self.network, settings, train: Self.train, test: Self.test, threads: threads,
-        checkpointEvery: checkpointEvery), train: Self.train, test: Self.test)
+        checkpointEvery: checkpointEvery), train: Self.train, test: Self.test, minutes: minutes)
   }
 
   private func bytes(_ path: String) throws -> [UInt8] { try readFile(path) }
@@ -58,7 +59,7 @@ import Training
       do {
         var seen = 0
         let outcome = try begin(run.path, steps: 7).train(
-          shouldStop: { seen == interruption }, onEvent: { if case .step = $0 { seen += 1 } })
+          onEvent: { if case .step = $0 { seen += 1 } }, shouldStop: { seen == interruption })
         #expect(outcome == .interrupted)
       }
       let trainer = try Trainer(
@@ -119,7 +120,7 @@ import Training
       for step in run.checkpointSteps() {
         try Data(damaged).write(to: URL(fileURLWithPath: run.checkpointPath(step: step)))
       }
-      #expect(throws: FileError.self) {
+      expect(.missing) {
         try Trainer(resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
       }
     }
@@ -139,7 +140,7 @@ import Training
       do {
         let trainer = try Trainer(resuming: run, record: changed, train: Self.train, test: Self.test)
         _ = try trainer.train(
-          shouldStop: { stepsSeen == 1 }, onEvent: { if case .step = $0 { stepsSeen += 1 } })
+          onEvent: { if case .step = $0 { stepsSeen += 1 } }, shouldStop: { stepsSeen == 1 })
       }
       #expect(run.checkpointSteps() == [4])
       #expect(try bytes(newest + ".damaged") == [1, 2, 3])
@@ -150,8 +151,7 @@ import Training
   /// A number of steps that was found from minutes gives the settings that the same number of steps gives.
   @Test func minutesAreRepeatableAsSteps() throws {
     try withTemporaryDirectory { directory in
-      let trainer = try begin(directory + "/run", steps: 7)
-      trainer.setSteps(minutes: 0.2, evaluationsPerEpoch: 10)
+      let trainer = try begin(directory + "/run", steps: 7, minutes: 0.2)
       let steps = trainer.record.settings.steps
       #expect(steps > 0)
       let expected = TrainingSettings(recipe: .quick, steps: steps)
@@ -168,10 +168,62 @@ import Training
       }
       for minutes in [0.02, 0.05] {
         let trainer = try Trainer(
-          resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
-        trainer.setSteps(minutes: minutes, evaluationsPerEpoch: 0)
+          resuming: run, record: run.readRecord(), train: Self.train, test: Self.test, minutes: minutes)
         #expect(throws: CancellationError.self) { try trainer.train { _ in throw CancellationError() } }
       }
+    }
+  }
+
+  /// Whoever resumes a run that never took a step with another length gets the run of that length, warm-up and all.
+  @Test(arguments: [TrainingOptions.Length.steps(12), .minutes(0.02)])
+  func aRunThatTookNoStepIsAsAFreshOneOfItsLength(_ length: TrainingOptions.Length) throws {
+    try withTemporaryDirectory { directory in
+      func options(_ length: TrainingOptions.Length) -> TrainingOptions {
+        TrainingOptions(preset: .tiny, length: length, batchSize: 13, threads: 2)
+      }
+      let run = RunDirectory(directory + "/run")
+      do {
+        let trainer = try Trainer(
+          output: run.path, train: Self.train, test: Self.test, options: options(.steps(3000)))
+        #expect(throws: CancellationError.self) { try trainer.train { _ in throw CancellationError() } }
+      }
+      let resumed = try Trainer(
+        resuming: run.path, train: Self.train, test: Self.test, options: TrainingOptions(length: length))
+      #expect(resumed.step == 0)
+      let steps = resumed.record.settings.steps
+      try resumed.train()
+      let fresh = RunDirectory(directory + "/fresh")
+      try Trainer(output: fresh.path, train: Self.train, test: Self.test, options: options(.steps(steps)))
+        .train()
+      #expect(try bytes(run.checkpointPath(step: steps)) == bytes(fresh.checkpointPath(step: steps)))
+    }
+  }
+
+  /// What a trainer hands out is what was learnt until then, whatever it learns later, and whether or not the recipe
+  /// averages.
+  @Test(arguments: [Recipe.quick, .rectifiedFlow]) func aSnapshotNeverChanges(_ recipe: Recipe) throws {
+    try withTemporaryDirectory { directory in
+      let pool = WorkerPool(threadCount: 2)
+      func samples(_ flow: TrainedFlow) throws -> [Float] {
+        try flow.sample(0..<2, seed: 1, solver: .fixed(.heun, steps: 2), on: pool).values
+      }
+      var options = TrainingOptions(preset: .tiny, length: .steps(6), batchSize: 13, threads: 2)
+      options.recipe = recipe
+      let trainer = try Trainer(
+        output: directory + "/run", train: Self.train, test: Self.test, options: options)
+      #expect((trainer.record.settings.averageDecay == nil) == (recipe == .rectifiedFlow))
+      var kept: [(flow: TrainedFlow, checksum: UInt32, samples: [Float])] = []
+      try trainer.train { event in
+        guard case .step(let metrics) = event, metrics.step % 2 == 0 else { return }
+        let flow = trainer.flow
+        kept.append((flow, flow.checksum, try samples(flow)))
+      }
+      #expect(Set(kept.map(\.checksum)).count == 3 && Set(kept.map(\.samples)).count == 3)
+      for (flow, checksum, before) in kept {
+        #expect(flow.checksum == checksum)
+        #expect(try samples(flow).map(\.bitPattern) == before.map(\.bitPattern))
+      }
+      #expect(kept[2].checksum == trainer.flow.checksum)
     }
   }
 
@@ -183,10 +235,9 @@ import Training
       let path = run.checkpointPath(step: 9)
       // On a disk that is not there.
       try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: directory + "/disk/9")
-      let error = #expect(throws: FileError.self) {
+      expect(.missing) {
         try Trainer(resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
       }
-      #expect(error?.kind == .missing)
       #expect(run.checkpointSteps().first == 9)
     }
   }
@@ -203,8 +254,7 @@ import Training
         var changed = record
         change(&changed)
         try run.write(changed)
-        let error = #expect(throws: FileError.self) { try run.readRecord() }
-        #expect(error?.kind == .malformed)
+        expect(.malformed) { try run.readRecord() }
       }
     }
   }
@@ -221,7 +271,7 @@ import Training
         altered.indices.first { altered[$0...].starts(with: pattern) })
       altered[start + pattern.count - 1] = UInt8(ascii: "3")
       try Data(altered).write(to: URL(fileURLWithPath: path))
-      #expect(throws: FileError.self) { try Checkpoint(path: path) }
+      expect(.malformed) { try Checkpoint(path: path) }
     }
   }
 
@@ -235,9 +285,7 @@ import Training
         }.train { _ in }
       }
       let (checkpoint, _) = try run.newestCheckpoint()
-      let model = try checkpoint.model(averaged: false)
-      let samples = try Sampler(model: model, threads: 1).sample(
-        0..<1, seed: 0, solver: .fixed(.euler, steps: 2))
+      let samples = try checkpoint.flow(.raw).sample(1, solver: .fixed(.euler, steps: 2))
       #expect(samples.values.allSatisfy { $0.isFinite })
     }
   }
@@ -247,16 +295,18 @@ import Training
       let run = RunDirectory(directory + "/run")
       let trainer = try begin(run.path, steps: 2)
       // While a trainer lives, its directory is locked.
-      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+      let error = expect(.cannotCreate) { try begin(run.path, steps: 2) }
+      #expect(error?.problem == "is in use by another process")
       _ = try trainer.train { _ in }
-      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+      let second = expect(.cannotCreate) { try begin(run.path, steps: 2) }
+      #expect(second?.problem == "holds a run already" || second?.problem == "is in use by another process")
     }
     try withTemporaryDirectory { directory in
       let run = RunDirectory(directory + "/run")
       do { _ = try begin(run.path, steps: 2).train { _ in } }
       var changed = try run.readRecord()
       changed.settings.learningRate = 0.5
-      #expect(throws: FileError.self) {
+      expect(.malformed) {
         try Trainer(resuming: run, record: changed, train: Self.train, test: Self.test)
       }
     }
@@ -272,7 +322,7 @@ import Training
       #expect(run.checkpointSteps().first == 2)
       // One of a later step is work that someone may want.
       try FileManager.default.removeItem(atPath: run.path + "/run.json")
-      #expect(throws: FileError.self) { try begin(run.path, steps: 2) }
+      expect(.cannotCreate) { try begin(run.path, steps: 2) }
     }
   }
 
@@ -304,12 +354,12 @@ import Training
       try Data(lines + Array("{\"step\": 4, \"lo".utf8)).write(to: url)
       #expect(try StepMetrics.all(of: run).map(\.step) == [1, 2, 3])
       try Data(Array("{\"step\": 0}\n".utf8) + lines).write(to: url)
-      let error = #expect(throws: FileError.self) { try StepMetrics.all(of: run) }
+      let error = expect(.malformed) { try StepMetrics.all(of: run) }
       #expect(error?.problem.contains("line 1") == true)
       // A resume would have to cut the lines after it, and leaves them.
       let trainer = try Trainer(
         resuming: run, record: run.readRecord(), train: Self.train, test: Self.test)
-      #expect(throws: FileError.self) { try trainer.train { _ in } }
+      expect(.malformed) { try trainer.train { _ in } }
       #expect(try bytes(run.metricsPath).count > lines.count)
       // What comes after the checkpoint is cut in any case.
       try Data(lines + Array("{}\n".utf8)).write(to: url)
