@@ -50,7 +50,12 @@ public struct TrainingOptions: Sendable {
       let (steps, overflow) = epochs.multipliedReportingOverflow(by: perEpoch)
       guard !overflow else { throw ConfigurationError("\(epochs) epochs are more than 10⁹ steps") }
       return steps
-    case .minutes, nil: return nil
+    case .minutes(let minutes):
+      guard minutes > 0 && minutes <= 100_000 else {
+        throw ConfigurationError("minutes must be more than 0, at most 100000, not \(minutes)")
+      }
+      return nil
+    case nil: return nil
     }
   }
 }

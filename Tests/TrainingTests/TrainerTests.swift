@@ -227,6 +227,40 @@ import Training
     }
   }
 
+  /// A length that is no number of minutes, and a batch that the data don't fill, are the user's mistakes: they trap
+  /// neither here nor later, and leave nothing behind.
+  @Test func optionsThatCannotBeAreRefused() throws {
+    try withTemporaryDirectory { directory in
+      let run = directory + "/run"
+      func refuses(_ part: String, _ options: TrainingOptions) {
+        let error = #expect(throws: ConfigurationError.self) {
+          try Trainer(output: run, train: Self.train, test: Self.test, options: options)
+        }
+        #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+        #expect(!FileManager.default.fileExists(atPath: run))
+      }
+      for size in [61, Int.max, 0, -1, .min] {
+        refuses("60", TrainingOptions(preset: .tiny, length: .steps(1), batchSize: size))
+      }
+      for minutes in [-Double.infinity, -1, 0, 1e300, .infinity, .nan] {
+        refuses("minutes", TrainingOptions(preset: .tiny, length: .minutes(minutes), batchSize: 8))
+      }
+      for length in [Int.min, -1, 0, .max] {
+        refuses("10⁹", TrainingOptions(preset: .tiny, length: .steps(length), batchSize: 8))
+        refuses("10⁹", TrainingOptions(preset: .tiny, length: .epochs(length), batchSize: 8))
+      }
+      for change: (inout TrainingOptions) -> Void in [
+        { $0.threads = 0 }, { $0.keep = -1 }, { $0.checkpointEvery = .max }, { $0.learningRate = .nan },
+      ] {
+        var options = TrainingOptions(preset: .tiny, length: .steps(1), batchSize: 8)
+        change(&options)
+        refuses("must be", options)
+      }
+      // From examples of any source too.
+      #expect(throws: ConfigurationError.self) { try begin(run, steps: 2) { $0.batchSize = 61 } }
+    }
+  }
+
   /// What can't be read may be sound: it is not passed over, let alone renamed.
   @Test func aCheckpointThatCannotBeReadStopsTheResume() throws {
     try withTemporaryDirectory { directory in
