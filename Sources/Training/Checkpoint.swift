@@ -48,6 +48,16 @@ public struct Checkpoint {
       throw FileError(
         .malformed, file.path, "has a damaged header", remedy: "use an earlier checkpoint of the run")
     }
+    do throws(ConfigurationError) {
+      try header.settings.validate()
+      guard (0...header.settings.steps).contains(header.step) else {
+        throw ConfigurationError("step \(header.step) of \(header.settings.steps)")
+      }
+    } catch {
+      throw FileError(
+        .malformed, file.path, "has a header that can't be: \(error.description)",
+        remedy: "use an earlier checkpoint of the run")
+    }
     self.header = header
     self.file = file
   }
