@@ -26,8 +26,9 @@ import Testing
         ["import-images", "pictures", "--size", "32", "--output", "data", "--json"], in: directory)
       #expect(imported.status == 0, "\(imported.errors)")
       #expect(imported.errors.contains("left out: 'pictures/shoe/broken.png'"))
-      let summary = try #require(
-        JSONSerialization.jsonObject(with: Data(imported.output.utf8)) as? [String: Any])
+      let summary = try object(imported.output)
+      #expect(
+        Set(summary.keys) == ["folder", "output", "size", "train", "test", "enlarged", "classes", "skipped"])
       #expect(summary["train"] as? Int == 36 && summary["test"] as? Int == 4)
       #expect((summary["skipped"] as? [Any])?.count == 1 && summary["enlarged"] as? Int == 0)
       let classes = try #require(summary["classes"] as? [[String: Any]])

@@ -23,7 +23,7 @@ import Testing
   private func report(_ arguments: [String], in directory: String) throws -> [String: Any] {
     let result = try Command.run(arguments + ["--json"], in: directory)
     #expect(result.status == 0, "\(arguments): \(result.errors)")
-    return try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    return try object(result.output)
   }
 
   private func picture(_ path: String) throws -> PNGImage { try PNGImage.decode(try bytes(path)) }
@@ -87,6 +87,12 @@ import Testing
     let residual = try #require(inverted["residual"] as? Double)
     #expect(residual > 0 && residual < 1e-4, "\(residual)")
     #expect((inverted["residuals"] as? [Double])?.count == 3)
+    #expect(
+      Set(inverted.keys).isSuperset(of: [
+        "output", "checkpoint", "weights", "images", "first", "count", "rtol", "atol", "residual",
+        "residuals",
+        "tightenings", "noise_scale", "noise_evaluations", "reconstruction_evaluations", "solver_seconds",
+      ]))
     let sheet = try picture(directory + "/inverted.png")
     #expect((sheet.width, sheet.height) == (3 * 58 + 2, 3 * 58 + 2))
     let data = try ImageDataset.load(directory + "/data", split: .test)
@@ -131,6 +137,11 @@ import Testing
     ]
     let between = try report(arguments, in: directory)
     #expect((between["evaluations"] as? [Int])?.count == 6 && between["to"] as? Int == 6)
+    #expect(
+      Set(between.keys) == [
+        "output", "animation", "checkpoint", "weights", "ends", "from", "to", "rows", "frames", "solver",
+        "evaluations", "solver_seconds",
+      ])
     let sheet = try picture(directory + "/between.png")
     #expect((sheet.width, sheet.height) == (3 * 58 + 2, 2 * 58 + 2))
     // The ends are samples 4 and 6, and 5 and 7, of the same seed.

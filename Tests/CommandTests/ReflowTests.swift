@@ -33,14 +33,23 @@ import Testing
       let straight = try Command.run(
         ["reflow", "run", "--rounds", "2", "--output", "straight", "--json"] + Self.options, in: directory)
       #expect(straight.status == 0, "\(straight.errors)")
-      let report = try #require(
-        JSONSerialization.jsonObject(with: Data(straight.output.utf8)) as? [String: Any])
+      let report = try object(straight.output)
+      #expect(
+        Set(report.keys) == [
+          "dataset", "samples", "seed", "rtol", "atol", "solvers", "components",
+          "frechet_distance_of_training_images", "flows", "picture",
+        ])
       let flows = try #require(report["flows"] as? [[String: Any]])
       #expect(flows.map { $0["name"] as? String } == ["1-RF", "2-RF", "3-RF"])
       for flow in flows {
         #expect(try #require(flow["straightness"] as? Double) >= 0)
         #expect(try #require(flow["held_out_loss"] as? Double) > 0)
         #expect((flow["frechet_distances"] as? [Double])?.count == 5)
+        #expect(
+          Set(flow.keys) == [
+            "name", "run", "checkpoint", "straightness", "straightness_error", "held_out_loss",
+            "frechet_distances", "evaluations",
+          ])
       }
       #expect((try #require(flows[1]["run"] as? String)).hasSuffix("straight/round-1"))
       #expect(try bytes(directory + "/straight/report.json") == Data(straight.output.utf8))
@@ -51,8 +60,7 @@ import Testing
       // Killed once the first part of the first round is there.
       let process = try Command.start(["reflow", "run", "--output", "reflow"] + Self.options, in: directory)
       let part = directory + "/reflow/round-1/pairs/part-00000.safetensors"
-      let deadline = ContinuousClock.now + .seconds(60)
-      while !FileManager.default.fileExists(atPath: part) && ContinuousClock.now < deadline { usleep(1000) }
+      wait(for: process) { FileManager.default.fileExists(atPath: part) }
       kill(process.processIdentifier, SIGKILL)
       Command.finish(process)
       let made = try bytes(part)
@@ -60,7 +68,7 @@ import Testing
         ["reflow", "run", "--output", "reflow", "--resume", "--dataset", "data", "--samples", "64"],
         in: directory)
       #expect(resumed.status == 0, "\(resumed.errors)")
-      #expect(resumed.output.contains("2-RF") && !resumed.output.contains("3-RF"))
+      #expect(resumed.table("flows").map { $0["name"] } == ["1-RF", "2-RF"], "\(resumed.output)")
       #expect(try bytes(part) == made)
 
       // Another round: the first is kept.
@@ -84,6 +92,45 @@ import Testing
       ] {
         let result = try Command.run(command, in: directory)
         #expect(result.status == 0, "\(result.errors)")
+      }
+    }
+  }
+
+  /// The plan of the rounds is a file that may have been damaged: each number is looked at before it is used.
+  @Test func numbersThatCannotBeInThePlanAreNamed() throws {
+    try withTemporaryDirectory { directory in
+      try makeRun(in: directory)
+      // Of one round, as its length can't be: so that nothing but the plan is made.
+      let path = directory + "/run/reflow/reflow.json"
+      let process = try Command.start(["reflow", "run"] + Self.options, in: directory)
+      wait(for: process) { FileManager.default.fileExists(atPath: path) }
+      kill(process.processIdentifier, SIGKILL)
+      Command.finish(process)
+      let plan = try object(try String(contentsOfFile: path, encoding: .utf8))
+      #expect(plan["rounds"] as? Int == 1 && plan["batch_size"] as? Int == 8)
+      let huge = ["-9223372036854775808", "-1", "9223372036854775807"]
+      let beyond = ["1e300", "18446744073709551616", "0.5"]
+      var cases: [(key: String, number: String, said: String)] = []
+      for (key, numbers) in [
+        ("rounds", ["0", "41", "43"]), ("pairs", ["0", "1"]), ("samples", ["0", "63"]), ("steps", ["0"]),
+        ("batch_size", ["0", "495", "1000000000"]),
+      ] {
+        for number in numbers + huge { cases.append((key, number, key)) }
+        for number in beyond { cases.append((key, number, "no record of a reflow")) }
+      }
+      for key in ["rtol", "atol", "learning_rate", "minutes"] {
+        for number in ["-1", "1e300"] + (key == "rtol" ? [] : ["0"]) { cases.append((key, number, key)) }
+      }
+      cases.append(("seed", "-1", "no record of a reflow"))
+      for (key, number, said) in cases {
+        var changed = plan
+        changed[key] = "@"
+        let text = String(decoding: try JSONSerialization.data(withJSONObject: changed), as: UTF8.self)
+        try text.replacingOccurrences(of: "\"@\"", with: number)
+          .write(toFile: path, atomically: false, encoding: .utf8)
+        let result = try Command.run(["reflow", "run", "--dataset", "data", "--resume"], in: directory)
+        #expect(result.status == 65, "\(key) \(number): \(result.status), \(result.errors)")
+        #expect(result.errors.contains(said), "\(key) \(number): \(result.errors)")
       }
     }
   }

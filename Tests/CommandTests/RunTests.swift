@@ -32,11 +32,8 @@ import Testing
       for threads in 1...3 {
         let output = "run\(threads)"
         let process = try Command.start(train(output, steps: 40, threads: threads, batch: 40), in: directory)
-        let middle = "\(directory)/\(output)/checkpoints/step-00000020.safetensors"
-        let deadline = ContinuousClock.now + .seconds(120)
-        while !FileManager.default.fileExists(atPath: middle) && ContinuousClock.now < deadline {
-          usleep(2000)
-        }
+        // A step after the checkpoint, which is then whole; that step will be done again.
+        wait(for: process) { lineCount("\(directory)/\(output)/metrics.jsonl") >= 21 }
         kill(process.processIdentifier, SIGKILL)
         Command.finish(process)
         #expect(process.terminationReason == .uncaughtSignal)
@@ -69,12 +66,11 @@ import Testing
       let process = try Command.start(train("run", steps: 100_000, threads: 2), in: directory)
       signal(SIGHUP, before)
       let metrics = directory + "/run/metrics.jsonl"
-      let deadline = ContinuousClock.now + .seconds(60)
-      while (try? bytes(metrics).count) ?? 0 == 0 && ContinuousClock.now < deadline { usleep(2000) }
+      wait(for: process) { lineCount(metrics) > 0 }
       for number in sent { kill(process.processIdentifier, number) }
       if ignoresHangup && sent[0] == SIGHUP {
-        let size = try bytes(metrics).count
-        while try bytes(metrics).count < size + 1000 && ContinuousClock.now < deadline { usleep(2000) }
+        let lines = lineCount(metrics)
+        wait(for: process) { lineCount(metrics) >= lines + 5 }
         #expect(process.isRunning)
         kill(process.processIdentifier, SIGINT)
       }
@@ -96,8 +92,12 @@ import Testing
         ["sample", "run", "--count", "64", "--idx", "all", "--rtol", "1e-2", "--atol", "1e-2", "--json"],
         in: directory)
       #expect(sheet.status == 0, "\(sheet.errors)")
-      let summary = try #require(
-        JSONSerialization.jsonObject(with: Data(sheet.output.utf8)) as? [String: Any])
+      let summary = try object(sheet.output)
+      #expect(
+        Set(summary.keys) == [
+          "output", "idx", "checkpoint", "weights", "count", "first", "seed", "solver", "evaluations",
+          "accepted", "rejected", "solver_seconds", "seconds",
+        ])
       let evaluations = try #require(summary["evaluations"] as? [Int])
       #expect(evaluations.count == 64 && evaluations.allSatisfy { $0 >= 8 && ($0 - 2) % 6 == 0 })
       #expect(FileManager.default.fileExists(atPath: directory + "/run/grid.png"))
@@ -112,6 +112,12 @@ import Testing
             "--threads", "\(threads)",
           ], in: directory)
         #expect(alone.status == 0, "\(alone.errors)")
+        for (name, value) in [
+          ("first", "7"), ("count", "1"), ("weights", "averaged"), ("idx", "one"),
+          ("evaluations", "\(evaluations[7])"),
+        ] {
+          #expect(alone.value(name) == value, "\(name) in: \(alone.output)")
+        }
         #expect(try IDXFile.read(directory + "/one").bytes == Array(all.bytes[7 * 784..<8 * 784]))
       }
 
@@ -132,9 +138,10 @@ import Testing
       ] {
         let inspected = try Command.run(["inspect", path, "--json"], in: directory)
         #expect(inspected.status == 0, "\(inspected.errors)")
-        let report = try #require(
-          JSONSerialization.jsonObject(with: Data(inspected.output.utf8)) as? [String: Any])
+        let report = try object(inspected.output)
         #expect(report["kind"] as? String == kind && report["sound"] as? Bool == true)
+        let text = try Command.run(["inspect", path], in: directory)
+        #expect(text.value("kind") == kind && text.value("sound") == "yes", "\(text.output)")
       }
       var damaged = try bytes(directory + "/run/checkpoints/step-00000020.safetensors")
       damaged[damaged.count - 5] ^= 1
@@ -153,6 +160,46 @@ import Testing
       let help = try Command.run(command + ["--help"], in: directory)
       #expect(help.status == 0 && help.errors.isEmpty)
       #expect(help.output.contains("USAGE: inkflow"))
+    }
+  }
+
+  /// A result that is lost, as on a full disk, is a failure.
+  @Test(.enabled(if: FileManager.default.isWritableFile(atPath: "/dev/full"))) func lostResultsAreFailures()
+    throws
+  {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let trained = try Command.run(train("run", steps: 1, threads: 1), in: directory)
+      #expect(trained.status == 0, "\(trained.errors)")
+      try FileManager.default.createDirectory(
+        atPath: directory + "/pictures", withIntermediateDirectories: false)
+      for number in 0..<12 {
+        try PNGImage(width: 9, height: 9, channels: 1, pixels: Array(repeating: 90, count: 81))
+          .write(to: "\(directory)/pictures/\(number).png")
+      }
+      let euler = ["--solver", "euler", "--steps", "1"]
+      let coarse = ["--count", "1", "--rtol", "0.01", "--atol", "0.01"]
+      let commands: [[String]] = [
+        train("other", steps: 1, threads: 1), ["sample", "run", "--count", "1"] + euler,
+        ["inspect", "run"], ["synthesize", "more", "--count", "10"],
+        ["import-images", "pictures", "--size", "8", "--output", "imported"],
+        ["toy", "moons", "--steps", "2"], ["likelihood", "run", "data"] + coarse,
+        ["invert", "run", "data"] + coarse, ["interpolate", "run", "--frames", "2"] + euler,
+        ["reflow", "run", "--dataset", "data", "--pairs", "20", "--steps", "1", "--batch-size", "8"]
+          + ["--rtol", "0.1", "--atol", "0.1", "--samples", "64"],
+        ["bench", "--only", "evaluation", "--batch", "1", "--runs", "1", "--preset", "tiny"],
+      ]
+      for command in commands {
+        let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+        let notes = directory + "/notes"
+        _ = FileManager.default.createFile(atPath: notes, contents: nil)
+        let process = try Command.start(
+          command, in: directory, output: full, errors: try #require(FileHandle(forWritingAtPath: notes)))
+        Command.finish(process)
+        let said = try String(contentsOfFile: notes, encoding: .utf8)
+        #expect(process.terminationReason == .exit && process.terminationStatus == 74, "\(command): \(said)")
+        #expect(said.contains("error: 'standard output' can't be written"), "\(command): \(said)")
+      }
     }
   }
 

@@ -7,6 +7,25 @@ struct Command {
     let status: Int32
     let output: String
     let errors: String
+
+    /// What stands after a name, in a report for people.
+    func value(_ name: String) -> String? {
+      output.split(separator: "\n").first { $0.hasPrefix(name + "  ") }
+        .map { $0.dropFirst(name.count).trimmingCharacters(in: .whitespaces) }
+    }
+
+    /// The rows of a table in a report for people, each cell under its column's name.
+    func table(_ name: String) -> [[String: String]] {
+      let lines = output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+      guard let start = lines.firstIndex(of: name + ":") else { return [] }
+      let cells = lines[(start + 1)...].prefix { $0.hasPrefix("  ") }.map { line in
+        line.components(separatedBy: "  ").map { $0.trimmingCharacters(in: .whitespaces) }.filter {
+          !$0.isEmpty
+        }
+      }
+      guard let header = cells.first, cells.allSatisfy({ $0.count == header.count }) else { return [] }
+      return cells.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(header, $0)) }
+    }
   }
 
   /// Where the package's products are built.
@@ -55,6 +74,28 @@ struct Command {
     let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     return Result(status: status, output: texts[0], errors: texts[1])
   }
+}
+
+/// The object that a command printed for `--json`.
+func object(_ text: String) throws -> [String: Any] {
+  try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+}
+
+/// Waits, at most two minutes, for what another process will bring about; fails if it ends before.
+func wait(for process: Process, until holds: () -> Bool, at location: SourceLocation = #_sourceLocation) {
+  let deadline = ContinuousClock.now + .seconds(120)
+  while !holds() {
+    guard process.isRunning && ContinuousClock.now < deadline else {
+      if !holds() { Issue.record("\(process.arguments ?? []) never got there", sourceLocation: location) }
+      return
+    }
+    usleep(1000)
+  }
+}
+
+/// Lines that a file has so far.
+func lineCount(_ path: String) -> Int {
+  (try? Data(contentsOf: URL(fileURLWithPath: path)).count { $0 == 10 }) ?? 0
 }
 
 /// Passes a directory of its own, which is gone afterwards.

@@ -3,10 +3,6 @@ import Imagery
 import Testing
 
 @Suite struct ToyTests {
-  private func object(_ text: String) throws -> [String: Any] {
-    try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-  }
-
   /// A short run: its files, its figures, and the same ones on any number of threads.
   @Test func trainsAndDraws() throws {
     try withTemporaryDirectory { directory in
@@ -20,6 +16,13 @@ import Testing
           ], in: directory)
         #expect(result.status == 0, "\(result.errors)")
         let found = try object(result.output)
+        #expect(
+          Set(found.keys).isSuperset(of: [
+            "dataset", "objective", "network", "activation", "parameters", "steps", "batch_size",
+            "learning_rate", "fixed_draw", "seed", "training_seconds", "loss", "summed_loss",
+            "held_out_loss", "exact_loss", "likelihood", "density_integral", "reflow", "output", "pictures",
+            "seconds",
+          ]), "\(found.keys)")
         #expect(found["parameters"] as? Int == 8706)
         #expect(found["network"] as? String == "3-64-64-64-2")
         let names = try #require(found["pictures"] as? [String])
@@ -60,13 +63,22 @@ import Testing
       let result = try Command.run(
         ["toy", "checkerboard", "--steps", "30", "--fixed-draw", "--activation", "silu"], in: directory)
       #expect(result.status == 0, "\(result.errors)")
-      for part in [
-        "checkerboard: 3-64-64-64-2 silu, 8706 parameters", "the same draw in every step",
-        "summed over components, as the 2-D tutorial prints it, twice that", "held-out log-likelihood",
-        "-2.0794 on the same points", "pictures in outputs/toy",
+      for (name, value) in [
+        ("dataset", "checkerboard"), ("network", "3-64-64-64-2"), ("activation", "silu"),
+        ("parameters", "8706"), ("steps", "30"), ("fixed draw", "yes"), ("output", "outputs/toy"),
       ] {
-        #expect(result.output.contains(part), "\(part) in: \(result.output)")
+        #expect(result.value(name) == value, "\(name) in: \(result.output)")
       }
+      let loss = try #require(result.value("loss").flatMap { Double($0) })
+      let summed = try #require(result.value("summed loss").flatMap { Double($0) })
+      #expect(abs(summed - 2 * loss) < 1.6e-4)
+      #expect(result.value("held out loss").flatMap { Double($0) } != nil)
+      let likelihood = try #require(result.value("likelihood"))
+      #expect(likelihood.contains(" ± ") && likelihood.contains("-2.0794 on the same 2000 points"))
+      #expect(result.value("pictures")?.contains("density.png") == true)
+      #expect(
+        result.output.contains("summed loss: over components, as the 2-D tutorial prints it"),
+        "\(result.output)")
       #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.png"))
     }
   }
@@ -87,11 +99,12 @@ import Testing
       let arguments = ["toy", "moons", "--compare", "--steps", "60", "--output", "out"]
       let text = try Command.run(arguments, in: directory)
       #expect(text.status == 0, "\(text.errors)")
-      for part in [
-        "seconds until", "evaluations until", "flow-matching", "likelihood", "curves in out/compare.png",
-      ] {
-        #expect(text.output.contains(part), "\(part) in: \(text.output)")
-      }
+      let rows = text.table("curves")
+      #expect(rows.map { $0["objective"] } == ["flow-matching", "likelihood"], "\(text.output)")
+      #expect(rows.map { $0["steps"] } == ["60", "6"])
+      #expect(rows.allSatisfy { $0["seconds until"] != nil && $0["evaluations until"] != nil })
+      #expect(rows.contains { $0["best"] == text.value("target") })
+      #expect(text.value("picture") == "out/compare.png")
       let found = try object(try Command.run(arguments + ["--json"], in: directory).output)
       let curves = try #require(found["curves"] as? [[String: Any]])
       #expect(curves.map { $0["objective"] as? String } == ["flow-matching", "likelihood"])
