@@ -24,7 +24,7 @@ let package = Package(
   products: [
     .executable(name: "inkflow", targets: ["inkflow"])
   ]
-    + ["Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
+    + ["Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
@@ -39,14 +39,15 @@ let package = Package(
     .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
     .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: swift),
     .target(name: "Network", dependencies: ["Kernels", "Files"], swiftSettings: swift),
-    .target(name: "Flow", swiftSettings: swift),
+    .target(name: "Statistics", swiftSettings: swift),
+    .target(name: "Flow", dependencies: ["Statistics"], swiftSettings: swift),
     .target(
       name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib", "CTurboJPEG"],
       swiftSettings: swift),
     .target(
       name: "Sampling", dependencies: ["Kernels", "Network", "Flow"], swiftSettings: swift),
     .target(
-      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Imagery"],
+      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Statistics", "Imagery"],
       swiftSettings: swift),
     .executableTarget(
       name: "inkflow",
@@ -55,9 +56,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
     tests("KernelsTests", ["Kernels"]),
     tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
-    tests("FlowTests", ["Flow"]),
+    tests("StatisticsTests", ["Statistics", "TestSupport"]),
+    tests("FlowTests", ["Flow", "Statistics", "TestSupport"]),
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
       "TrainingTests",

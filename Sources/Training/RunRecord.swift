@@ -4,6 +4,7 @@ import Foundation
 import Imagery
 import Kernels
 import Network
+import Statistics
 
 /// `run.json`: what a run is made of, with every setting resolved.
 public struct RunRecord: Codable, Equatable, Sendable {
@@ -94,8 +95,8 @@ public struct RunRecord: Codable, Equatable, Sendable {
     public init(_ dataset: ImageDataset, dequantize: Bool = false) {
       let examples = ImageExamples(dataset, dequantize: dequantize)
       let dimension = dataset.imageSize
-      var moments = PixelMoments(dimension: dimension)
-      var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
+      var moments = Moments(dimension: dimension)
+      var covariance = dimension <= 1024 ? Covariance(dimension: dimension) : nil
       var image = [Float](repeating: 0, count: dimension)
       for index in 0..<dataset.count {
         examples.read(index, ExampleRandom(seed: 0, draws: .heldOut, index: index), into: image.mutableSpan)
@@ -111,7 +112,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
     /// reaches is not known in closed form.
     package init(_ pairs: ReflowPairs) {
       let dimension = pairs.dimension
-      var moments = PixelMoments(dimension: dimension)
+      var moments = Moments(dimension: dimension)
       var noise = Array(repeating: Float(0), count: dimension)
       var data = noise
       for row in 0..<pairs.count {

@@ -1,5 +1,6 @@
 import Flow
 import Foundation
+import TestSupport
 import Testing
 
 /// u_i = sin(Σ_j A_ij x_j + t), whose Jacobian diag(cos …)·A is full and known.

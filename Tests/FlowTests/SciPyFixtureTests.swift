@@ -1,4 +1,5 @@
 import Flow
+import TestSupport
 import Testing
 
 /// Step by step agreement with `scipy.integrate.RK45` (SciPy 1.17.1), t from 0 to 1 and back.
