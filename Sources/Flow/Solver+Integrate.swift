@@ -52,4 +52,18 @@ extension Solver {
         rejected: groups.map { controllers[$0].rejectedCount }, calls: stepper.calls)
     }
   }
+
+  /// Takes samples from one time to another, where nothing but the result is wanted: `integrate` besides counts
+  /// and lends the steps.
+  ///
+  /// - Parameter states: [count, dimension], row-major: the samples at `start`.
+  /// - Returns: [count, dimension], the samples at `end`.
+  /// - Throws: `SolverError`, and what the field throws.
+  public func solve(
+    _ field: some VelocityField, from states: [Double], start: Double = 0, end: Double = 1
+  ) throws -> [Double] {
+    var (field, states) = (field, states)
+    try integrate(&field, from: start, to: end, states: &states)
+    return states
+  }
 }

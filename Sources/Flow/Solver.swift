@@ -10,6 +10,19 @@ public enum Solver: Sendable {
   ///   - rtol: relative tolerance; at least 100 ulp of 1 is used, as less cannot be reached.
   ///   - atol: absolute tolerance, positive: a component that passes zero has no other scale.
   case adaptive(rtol: Double, atol: Double, control: StepControl = .sample)
+
+  /// Good for drawing samples, and the default of the command line.
+  public static let standard = Solver.adaptive(rtol: 1e-3, atol: 1e-3)
+}
+
+extension Solver: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .fixed(let tableau, let steps): "\(tableau.name), \(steps) steps"
+    case .adaptive(let rtol, let atol, let control):
+      "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
+    }
+  }
 }
 
 /// What one step size is chosen for.

@@ -12,7 +12,8 @@ import Testing
   @Test(arguments: solvers.indices)
   func fieldThatIsNotANumber(solver: Int) {
     // Only the second component of the third sample, from t = 0.5 on.
-    var field = ClosureField(dimension: 2) { y, t in [1, t >= 0.5 && y[0] > 5 ? .nan : 0] }
+    var field = RecordingField(
+      ClosureField(dimension: 2) { y, t in [1, t >= 0.5 && y[0] > 5 ? .nan : 0] })
     var states = [0.0, 0, 0, 0, 10, 0]
     let initial = states
     let error = #expect(throws: SolverError.self) {

@@ -2,43 +2,23 @@ import Flow
 import Foundation
 import Testing
 
-/// A field given by a closure from (state, time) of one sample to its velocity, which keeps the times at
-/// which it was evaluated and the size of each batch.
-struct ClosureField: VelocityField {
-  let dimension: Int
-  let velocity: ([Double], Double) throws -> [Double]
-  var times: [Double] = []
-  var batches: [[Int]] = []
+/// Another field, which keeps the times at which it was evaluated and the samples of each batch.
+struct RecordingField: VelocityField {
+  private var base: any VelocityField
+  private(set) var times: [Double] = []
+  private(set) var batches: [[Int]] = []
 
-  init(dimension: Int, _ velocity: @escaping ([Double], Double) throws -> [Double]) {
-    self.dimension = dimension
-    self.velocity = velocity
-  }
+  init(_ base: any VelocityField) { self.base = base }
 
-  /// Keeps the times of another field, of any number of samples.
-  init(recording field: some VelocityField) {
-    self.init(dimension: field.dimension) { state, time in
-      var field = field
-      var result = Array(repeating: Double.nan, count: state.count)
-      var span = result.mutableSpan
-      try field.evaluate(state.span, times: [time].span, samples: [0].span, into: &span)
-      return result
-    }
-  }
+  var dimension: Int { base.dimension }
 
   mutating func evaluate(
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
     into velocities: inout MutableSpan<Double>
   ) throws {
-    precondition(states.count == times.count * dimension && samples.count == times.count)
     batches.append(samples.indices.map { samples[$0] })
-    for row in times.indices {
-      self.times.append(times[row])
-      let state = (0..<dimension).map { states[row * dimension + $0] }
-      for (j, value) in try velocity(state, times[row]).enumerated() {
-        velocities[row * dimension + j] = value
-      }
-    }
+    self.times += times.indices.map { times[$0] }
+    try base.evaluate(states, times: times, samples: samples, into: &velocities)
   }
 }
 
