@@ -16,7 +16,8 @@ public protocol VelocityField: ~Copyable {
   ///   - states: [count, dimension], row-major, finite.
   ///   - times: [count], each between the two ends of the integration.
   ///   - samples: [count], which sample each row is: its row in the states given to the solver. The rows are
-  ///     in ascending order, but samples that have reached the end are missing. Labels are found by it.
+  ///     in ascending order; samples that have reached the end, or wait to try a smaller step, are missing. Labels
+  ///     are found by it.
   ///   - velocities: [count, dimension], to be overwritten entirely.
   mutating func evaluate(
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
