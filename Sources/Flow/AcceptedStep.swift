@@ -13,12 +13,13 @@ public struct AcceptedStep: ~Escapable {
   public let endStates: Span<Double>
 
   let tableau: ButcherTableau
-  let slopes: Slopes
+  /// [stages, all samples, dimension] k.
+  let slopes: Span<Double>
 
   @_lifetime(copy startStates, copy endStates, copy slopes)
   init(
     _ step: Step, samples: Range<Int>, rejections: Int, startStates: Span<Double>,
-    endStates: Span<Double>, tableau: ButcherTableau, slopes: Slopes
+    endStates: Span<Double>, tableau: ButcherTableau, slopes: Span<Double>
   ) {
     self.samples = samples
     self.rejections = rejections
@@ -29,6 +30,8 @@ public struct AcceptedStep: ~Escapable {
     start = step.start
     end = step.end
   }
+
+  private var dimension: Int { startStates.count / samples.count }
 
   /// Whether the method has a polynomial between the ends; only the embedded ones do.
   public var isInterpolable: Bool { tableau.embedded != nil }
@@ -48,34 +51,47 @@ public struct AcceptedStep: ~Escapable {
     let weights = embedded.interpolation.map { row in
       row.reversed().reduce(0) { sum, coefficient in (sum + coefficient) * theta }
     }
-    slopes.combine(weights, into: &states)
-    for i in states.indices { states[i] = startStates[i] + h * states[i] }
+    let (stride, first) = (slopes.count / tableau.stageCount, samples.lowerBound * dimension)
+    for i in states.indices {
+      states[i] = startStates[i] + h * weightedSum(weights, slopes, stride: stride, at: first + i)
+    }
+  }
+
+  /// Hands over the states at those of `times` that lie within the step: the end included and exact, the
+  /// start excluded. So over a whole integration every time after its start is met once by every sample.
+  ///
+  /// - Parameters:
+  ///   - times: in any order.
+  ///   - body: is lent the state, [dimension], of a sample (its row of the states given to the solver) at
+  ///     `times[index]`.
+  /// - Precondition: the step is interpolable, unless each of the times is an end.
+  public func forEachState(
+    at times: [Double], _ body: (_ sample: Int, _ index: Int, _ state: Span<Double>) throws -> Void
+  ) rethrows {
+    var states: [Double] = []
+    for (index, time) in times.enumerated() {
+      guard start < end ? start < time && time <= end : end <= time && time < start else { continue }
+      if states.isEmpty { states = Array(repeating: 0, count: startStates.count) }
+      if time == end {
+        for i in states.indices { states[i] = endStates[i] }
+      } else {
+        var span = states.mutableSpan
+        interpolate(at: time, into: &span)
+      }
+      for (row, sample) in samples.enumerated() {
+        try body(sample, index, states.span.extracting(row * dimension..<(row + 1) * dimension))
+      }
+    }
   }
 }
 
-/// The stages' slopes k of one group of samples.
-struct Slopes: ~Escapable {
-  /// [stages, count, dimension], of which the group is `elements` of each stage.
-  let values: Span<Double>
-  let stride: Int
-  let elements: Range<Int>
-
-  @_lifetime(copy values)
-  init(_ values: Span<Double>, stride: Int, elements: Range<Int>) {
-    self.values = values
-    self.stride = stride
-    self.elements = elements
+/// Σ_s weights_s · k_s of one component, in the order of the stages: the same bits in any group.
+///
+/// - Parameter slopes: k, [stages, stride].
+func weightedSum(_ weights: [Double], _ slopes: Span<Double>, stride: Int, at index: Int) -> Double {
+  var sum = 0.0
+  for (stage, weight) in weights.enumerated() where weight != 0 {
+    sum += weight * slopes[stage * stride + index]
   }
-
-  /// sums = Σ_s weights_s · k_s, in the order of the stages: the same bits in any group.
-  func combine(_ weights: [Double], into sums: inout MutableSpan<Double>) {
-    precondition(sums.count == elements.count)
-    for i in sums.indices { sums[i] = 0 }
-    for (stage, weight) in weights.enumerated() where weight != 0 {
-      let offset = stage * stride
-      let slope = values.extracting(offset + elements.lowerBound..<offset + elements.upperBound)
-      precondition(slope.count == sums.count)
-      for i in sums.indices { sums[i] += weight * slope[i] }
-    }
-  }
+  return sum
 }

@@ -32,6 +32,9 @@ public protocol DifferentiableField: VelocityField {
 ///
 /// Probes of signs ±1 (Rademacher's) are exact where the Jacobian is diagonal; else their variance is
 /// 2 Σ_{i≠j} S_ij², S being the Jacobian's symmetric part. Gaussian ones add 2 Σ_i S_ii².
+///
+/// The d probes √d·e_i of a sample, e_i the unit vectors, give the divergence exactly, for any Jacobian: the mean of
+/// their d·J_ii is the trace.
 public struct HutchinsonField<Base: DifferentiableField>: DivergenceField {
   private var base: Base
   /// [samples, probes, dimension]

@@ -1,5 +1,6 @@
-import Flow
 import Foundation
+import Statistics
+import TestSupport
 import Testing
 
 @Suite struct SymmetricEigenvaluesTests {
@@ -55,7 +56,7 @@ import Testing
   @Test(arguments: [(2, 50), (6, 200), (20, 300)])
   func singular(samples: Int, n: Int) {
     var random = TestRandom(seed: 12)
-    var covariance = PixelCovariance(dimension: n)
+    var covariance = Covariance(dimension: n)
     for _ in 0..<samples {
       let sample = random.normals(n).map { Float($0) }
       covariance.add(sample.span)

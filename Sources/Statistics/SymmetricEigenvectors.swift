@@ -17,12 +17,14 @@ package func symmetricEigenvectors(
   // An entry this small moves no eigenvalue by more than rounding does.
   let negligible = Double.ulpOfOne * (matrix.map { abs($0) }.max() ?? 0)
 
-  /// Turns rows p and q of a [n, n] matrix.
-  func rotate(_ rows: inout [Double], _ p: Int, _ q: Int, _ cosine: Double, _ sine: Double) {
+  /// Turns two rows of a [n, n] matrix that begin at p and q and have stride 1, or two columns of stride n.
+  func rotate(
+    _ matrix: inout [Double], _ p: Int, _ q: Int, stride: Int, _ cosine: Double, _ sine: Double
+  ) {
     for k in 0..<n {
-      let (x, y) = (rows[p * n + k], rows[q * n + k])
-      rows[p * n + k] = cosine * x - sine * y
-      rows[q * n + k] = sine * x + cosine * y
+      let (x, y) = (matrix[p + k * stride], matrix[q + k * stride])
+      matrix[p + k * stride] = cosine * x - sine * y
+      matrix[q + k * stride] = sine * x + cosine * y
     }
   }
 
@@ -41,15 +43,11 @@ package func symmetricEigenvectors(
         let tangent = (theta < 0 ? -1 : 1) / (abs(theta) + (theta * theta + 1).squareRoot())
         let cosine = 1 / (tangent * tangent + 1).squareRoot()
         let sine = tangent * cosine
-        for k in 0..<n {
-          let (x, y) = (a[k * n + p], a[k * n + q])
-          a[k * n + p] = cosine * x - sine * y
-          a[k * n + q] = sine * x + cosine * y
-        }
-        rotate(&a, p, q, cosine, sine)
+        rotate(&a, p, q, stride: n, cosine, sine)
+        rotate(&a, p * n, q * n, stride: 1, cosine, sine)
         a[p * n + q] = 0
         a[q * n + p] = 0
-        rotate(&vectors, p, q, cosine, sine)
+        rotate(&vectors, p * n, q * n, stride: 1, cosine, sine)
       }
     }
   }

@@ -1,8 +1,7 @@
-/// The covariance of a data set's pixels, and from it the loss of the best affine field.
+/// Mean and covariance of a set of samples.
 ///
-/// A sample costs dimension² operations: 10,000 images of 28×28 take a second or two. A few thousand samples
-/// of a large data set estimate the loss well, though somewhat too low.
-public struct PixelCovariance: Sendable {
+/// A sample costs dimension² operations: 10,000 images of 28×28 take a second or two.
+public struct Covariance: Sendable {
   public let dimension: Int
   /// The samples added.
   public private(set) var count = 0
@@ -46,24 +45,19 @@ public struct PixelCovariance: Sendable {
   public var matrix: [Double] {
     precondition(count > 0, "no samples were added")
     let share = 1 / Double(count)
-    var matrix = Array(repeating: 0.0, count: dimension * dimension)
-    for i in 0..<dimension {
-      for j in 0...i {
-        let covariance = share * (products[i][j] - share * sums[i] * sums[j])
-        matrix[i * dimension + j] = covariance
-        matrix[j * dimension + i] = covariance
-      }
-    }
-    return matrix
+    return symmetricMatrix(dimension) { i, j in share * (products[i][j] - share * sums[i] * sums[j]) }
   }
+}
 
-  /// The loss of the best affine field with uniform t: (π/2)·mean √λ over the eigenvalues λ of the
-  /// covariance. It is the exact field of a Gaussian with the data's covariance (see
-  /// `GaussianTarget.irreducibleLoss`, in the eigenvectors' coordinates), and the loss of an affine field
-  /// depends on nothing but mean and covariance.
-  public func affineFieldLoss() -> Double {
-    // Rounding leaves the zero eigenvalues, of pixels that never change, slightly negative.
-    let roots = symmetricEigenvalues(of: matrix, dimension: dimension).map { max($0, 0).squareRoot() }
-    return .pi / 2 * roots.reduce(0, +) / Double(dimension)
+/// [n, n] The symmetric matrix with these entries, which are asked for where column ≤ row.
+func symmetricMatrix(_ n: Int, _ entry: (_ row: Int, _ column: Int) -> Double) -> [Double] {
+  var matrix = Array(repeating: 0.0, count: n * n)
+  for i in 0..<n {
+    for j in 0...i {
+      let value = entry(i, j)
+      matrix[i * n + j] = value
+      matrix[j * n + i] = value
+    }
   }
+  return matrix
 }

@@ -1,6 +1,5 @@
-/// Mean and variance of each pixel of a data set, and from them the losses of the fields that know no more:
-/// the scale on which a flow-matching loss is to be read.
-public struct PixelMoments: Sendable {
+/// Mean and variance of each component of a set of samples.
+public struct Moments: Sendable {
   /// The samples added.
   public private(set) var count = 0
   /// [dimension]
@@ -32,15 +31,5 @@ public struct PixelMoments: Sendable {
   public var variance: [Double] {
     precondition(count > 0, "no samples were added")
     return squares.map { $0 / Double(count) }
-  }
-
-  /// The loss of u = 0, that of a zero-initialised network: E|x₁ − x₀|²/d = 1 + E[x₁²].
-  public var zeroFieldLoss: Double {
-    meanFieldLoss + mean.reduce(0) { $0 + $1 * $1 } / Double(mean.count)
-  }
-
-  /// The loss of the best constant field, u = E[x₁]: 1 + the mean variance of a pixel.
-  public var meanFieldLoss: Double {
-    1 + variance.reduce(0, +) / Double(mean.count)
   }
 }

@@ -1,5 +1,6 @@
-import Flow
 import Foundation
+import Statistics
+import TestSupport
 import Testing
 
 @Suite struct FrechetDistanceTests {
@@ -55,12 +56,12 @@ import Testing
     let samples = (0..<100).map { _ in
       random.normals(n).enumerated().map { Float($1 / Double(1 + $0 % 7) + Double($0 % 3)) }
     }
-    var covariance = PixelCovariance(dimension: n)
+    var covariance = Covariance(dimension: n)
     for sample in samples { covariance.add(sample.span) }
     let components = PrincipalComponents(covariance, count: count)
     let largest = symmetricEigenvalues(of: covariance.matrix, dimension: n).reversed().prefix(count)
     #expect(difference(components.variances, largest) < 1e-6)
-    var projected = PixelCovariance(dimension: count)
+    var projected = Covariance(dimension: count)
     for sample in samples {
       let coordinates = components.project(sample.span)
       projected.add(coordinates.span)
@@ -77,7 +78,7 @@ import Testing
   /// Three samples have two directions; the others that are asked for are orthonormal all the same.
   @Test func moreComponentsThanVariance() {
     var random = TestRandom(seed: 22)
-    var covariance = PixelCovariance(dimension: 50)
+    var covariance = Covariance(dimension: 50)
     for _ in 0..<3 {
       let sample = random.normals(50).map { Float($0) }
       covariance.add(sample.span)
@@ -118,7 +119,7 @@ import Testing
   /// Of equal sets it is zero; of samples of two normal distributions, what the distributions have.
   @Test func sets() {
     var random = TestRandom(seed: 23)
-    var (first, second) = (PixelCovariance(dimension: 3), PixelCovariance(dimension: 3))
+    var (first, second) = (Covariance(dimension: 3), Covariance(dimension: 3))
     for _ in 0..<40_000 {
       let x = random.normals(3).map { Float($0) }
       first.add(x.span)

@@ -4,7 +4,7 @@
 /// Singular covariances, whose zero eigenvalues are known to rounding, cost accuracy: 1e-8 of the trace is left.
 ///
 /// Of the moments of finite sets it is too large, the more so the smaller they are.
-public func frechetDistance(_ first: PixelCovariance, _ second: PixelCovariance) -> Double {
+public func frechetDistance(_ first: Covariance, _ second: Covariance) -> Double {
   frechetDistance(means: (first.mean, second.mean), covariances: (first.matrix, second.matrix))
 }
 
@@ -23,16 +23,13 @@ package func frechetDistance(
   // With C₁ = Vᵀ Λ V, V's rows the eigenvectors, C₁^½ C₂ C₁^½ has the eigenvalues of Λ^½ V C₂ Vᵀ Λ^½.
   let (values, vectors) = symmetricEigenvectors(of: covariances.0, dimension: n)
   let roots = values.map { max($0, 0).squareRoot() }
-  var product = Array(repeating: 0.0, count: n * n)
-  for i in 0..<n {
-    let image = (0..<n).map { k in
+  let images = (0..<n).map { i in
+    (0..<n).map { k in
       (0..<n).reduce(0.0) { $0 + vectors[i * n + $1] * covariances.1[$1 * n + k] }
     }
-    for j in 0...i {
-      let value = (0..<n).reduce(0.0) { $0 + image[$1] * vectors[j * n + $1] }
-      product[i * n + j] = roots[i] * roots[j] * value
-      product[j * n + i] = product[i * n + j]
-    }
+  }
+  let product = symmetricMatrix(n) { i, j in
+    roots[i] * roots[j] * (0..<n).reduce(0.0) { $0 + images[i][$1] * vectors[j * n + $1] }
   }
   let cross = symmetricEigenvalues(of: product, dimension: n).reduce(0) { $0 + max($1, 0).squareRoot() }
   return max(shift + trace(covariances.0) + trace(covariances.1) - 2 * cross, 0)

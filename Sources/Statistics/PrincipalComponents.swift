@@ -18,7 +18,7 @@ public struct PrincipalComponents: Sendable {
   /// - Parameters:
   ///   - covariance: of at least one sample.
   ///   - count: from 1 to the dimension.
-  public init(_ covariance: PixelCovariance, count: Int) {
+  public init(_ covariance: Covariance, count: Int) {
     let n = covariance.dimension
     precondition((1...n).contains(count), "\(count) directions of \(n)")
     let width = min(n, count + 16)
@@ -33,14 +33,7 @@ public struct PrincipalComponents: Sendable {
     while true {
       // A·q of each direction, and the covariance among the directions.
       let images = products(matrix, basis, dimension: n)
-      var projected = Array(repeating: 0.0, count: width * width)
-      for i in 0..<width {
-        for j in 0...i {
-          let value = dot(basis, i * n, images, j * n, count: n)
-          projected[i * width + j] = value
-          projected[j * width + i] = value
-        }
-      }
+      let projected = symmetricMatrix(width) { i, j in dot(basis, i * n, images, j * n, count: n) }
       let (values, rotation) = symmetricEigenvectors(of: projected, dimension: width)
       let sum = values.prefix(count).reduce(0, +)
       // Rounding alone moves it by about 1e-15 of itself.
