@@ -1,4 +1,4 @@
-/// A velocity field that gives its divergence besides: what a likelihood is integrated from.
+/// A velocity field that also gives its divergence: what a likelihood is integrated from.
 public protocol DivergenceField: VelocityField {
   /// Computes u and div u = Σ_j ∂u_j/∂x_j of every row, the latter exactly, or as an estimate without bias that is
   /// one function of state and time throughout a solve.

@@ -66,8 +66,8 @@ extension Solver {
     }
   }
 
-  /// Takes samples from one time to another, where nothing but the result is wanted: `integrate` besides counts
-  /// and lends the steps.
+  /// Takes samples from one time to another and returns them. Use `integrate` to follow the steps or to count the
+  /// evaluations.
   ///
   /// - Parameter states: [count, dimension], row-major: the samples at `start`.
   /// - Returns: [count, dimension], the samples at `end`.
@@ -115,8 +115,8 @@ public struct SolverStatistics: Sendable, Equatable {
 
 /// Why an integration stopped before its end. Samples are rows of the states given to the solver.
 ///
-/// An adaptive solve answers a state or velocity that is not finite by a smaller step. It ends where the start is
-/// not finite, or where no smaller step is left.
+/// When an adaptive step meets a state or velocity that is not finite, a smaller step is tried. The solve ends only
+/// where state or velocity are not finite at the start, or where no smaller step is left.
 public enum SolverError: Error, Equatable {
   case nonFiniteVelocity(sample: Int, component: Int, time: Double)
   case nonFiniteState(sample: Int, component: Int, time: Double)
