@@ -39,7 +39,8 @@ demo: build
 test: system-packages example
 	swift test -c release
 
-# The documentation's program, a package of its own that depends on this one.
+# The documentation's program, a package of its own that depends on this one: it trains, draws, catches an error by name
+# and cancels.
 example: system-packages
 	swift run -c release --package-path examples/library --scratch-path .build-example
 

@@ -216,7 +216,7 @@ public final class Trainer {
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
   @discardableResult
   public func train(
-    shouldStop: () -> Bool = { Task.isCancelled }, onEvent handle: (Event) throws -> Void = { _ in }
+    shouldStop: () -> Bool = { Task.isCancelled }, onEvent handle: (Event) throws -> Void
   ) throws -> Outcome {
     let (settings, start) = (record.settings, ContinuousClock.now)
     func seconds(since start: ContinuousClock.Instant) -> Double {
