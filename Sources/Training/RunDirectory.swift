@@ -19,9 +19,18 @@ public struct RunDirectory: Sendable {
   /// Whether a run was begun here.
   public var exists: Bool { FileManager.default.fileExists(atPath: recordPath) }
 
-  /// - Throws: `.cannotCreate` if a run was begun here. (A kill between a run's first checkpoint and its run.json leaves
-  ///   one that belongs to no run.)
+  /// - Throws: `.cannotCreate` if a run was begun here, or a new one would write over files that are no run's. (A kill
+  ///   between a run's first checkpoint and its run.json leaves one that belongs to no run.)
   func requireNoRun() throws(FileError) {
+    if !exists,
+      let path = [metricsPath, lossCurvePath, modelPath].first(where: {
+        FileManager.default.fileExists(atPath: $0)
+      })
+    {
+      throw FileError(
+        .cannotCreate, path, "is there already, though no run is: a new run would write over it",
+        remedy: "move it away, or pass --output with another directory")
+    }
     if exists || ![[], [0]].contains(checkpointSteps()) {
       throw FileError(
         .cannotCreate, path, "holds a run already",
