@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// The files of a run: `run.json`, `metrics.jsonl`, `loss.png`, `samples/`, `checkpoints/`, `model/`.
+/// The files of a run: `run.json`, `metrics.jsonl`, `loss.svg`, `samples/`, `checkpoints/`, `model/`.
 public struct RunDirectory: Sendable {
   public let path: String
 
@@ -11,7 +11,7 @@ public struct RunDirectory: Sendable {
 
   public var recordPath: String { file("run.json") }
   public var metricsPath: String { file("metrics.jsonl") }
-  public var lossCurvePath: String { file("loss.png") }
+  public var lossCurvePath: String { file("loss.svg") }
   public var samplesPath: String { file("samples") }
   public var checkpointsPath: String { file("checkpoints") }
   public var modelPath: String { file("model") }

@@ -121,7 +121,7 @@ struct InvertCommand: ParsableCommand {
   /// Three rows: images, noise, reconstructions; and again, where there are many.
   private func sheet(
     _ source: SourceImages, _ inversion: Inversion, _ configuration: UNetConfiguration
-  ) -> PNGImage {
+  ) -> LabelledSheet {
     let size = configuration.dimension
     // By a fixed scale, so that too large or small a noise shows.
     let noise = inversion.noise.values.map { Pixels.byte($0 / 3) }
@@ -136,7 +136,10 @@ struct InvertCommand: ParsableCommand {
         pixels += Array(repeating: ContactSheet.background, count: (columns - images.count) * size)
       }
     }
-    return ContactSheet.image(pixels: pixels, of: configuration, columns: columns, scale: 2)
+    return LabelledSheet(
+      title: "Images, their noise, and images again",
+      ContactSheet.image(pixels: pixels, of: configuration, columns: columns), columns: [],
+      rows: stride(from: 0, to: count, by: columns).flatMap { _ in ["image", "noise", "reconstruction"] })
   }
 
   private func describe(_ summary: Summary, _ inversion: Inversion) -> String {

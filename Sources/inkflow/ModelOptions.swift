@@ -108,7 +108,7 @@ extension ContactSheet {
   ///
   /// - Parameter pixels: [count, height, width, channels].
   static func image(
-    pixels: [UInt8], of configuration: UNetConfiguration, columns: Int, scale: Int = 1
+    pixels: [UInt8], of configuration: UNetConfiguration, columns: Int, scale: Int? = nil
   ) -> PNGImage {
     image(
       pixels: pixels, height: configuration.sampleHeight, width: configuration.sampleWidth,

@@ -44,7 +44,7 @@ struct ReflowReport: Encodable {
   let flows: [Flow]
   let picture: String
 
-  /// Draws samples of each flow, and writes `report.json` and `reflow.png`.
+  /// Draws samples of each flow, and writes `report.json` and `reflow.svg`.
   init(
     of sources: [Source], plan: ReflowPlan, data: (train: ImageDataset, test: ImageDataset), dataset: String,
     samples count: Int, threads: Int, directory: String
@@ -103,8 +103,8 @@ struct ReflowReport: Encodable {
     frechetDistanceOfTrainingImages = space.map { space in
       space.distance(of: (0..<min(count, train.count)).flatMap { train.normalized($0) })
     }
-    self.picture = (directory as NSString).appendingPathComponent("reflow.png")
-    try picture.sheet.write(
+    self.picture = (directory as NSString).appendingPathComponent("reflow.svg")
+    try picture.sheet(flows: flows.map(\.name), solvers: solvers).write(
       to: self.picture,
       text: [
         ("software", "inkflow"), ("rows", flows.map(\.name).joined(separator: ", ")),
@@ -151,8 +151,6 @@ struct ReflowReport: Encodable {
 /// Rows of flows, columns of solvers; in each cell a small sheet from the same noise.
 private struct ReflowPicture {
   private static let imagesPerCell = 8
-  /// Small images are shown larger.
-  private var scale: Int { max(1, 56 / width) }
   let height: Int
   let width: Int
   let channels: Int
@@ -170,13 +168,15 @@ private struct ReflowPicture {
       let some = Array(images.prefix(Self.imagesPerCell * height * width * channels))
       return ContactSheet.image(
         pixels: Pixels.bytes(some.span), height: height, width: width, channels: channels,
-        columns: Self.imagesPerCell / 2, padding: 1, scale: scale)
+        columns: Self.imagesPerCell / 2, padding: 1)
     }
   }
 
-  var sheet: PNGImage {
-    ContactSheet.image(
-      pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
-      columns: columns, padding: 16)
+  func sheet(flows: [String], solvers: [String]) -> LabelledSheet {
+    LabelledSheet(
+      title: "Samples of each flow, by solver",
+      ContactSheet.image(
+        pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
+        columns: columns, padding: 16, scale: 1), columns: solvers, rows: flows)
   }
 }

@@ -105,8 +105,8 @@ struct ToyCommand: ParsableCommand {
     var rounds: [ToyReflowRound]?
     if let reflow {
       let flows = try session.reflow(flow, rounds: reflow)
-      try pictures.write(pictures.reflow(flows), "reflow.png")
-      names.append("reflow.png")
+      try pictures.write(pictures.reflow(flows), "reflow.svg")
+      names.append("reflow.svg")
       rounds = flows.map(\.found)
     }
     let summary = ToySummary(
@@ -133,11 +133,11 @@ struct ToyCommand: ParsableCommand {
         message: "no likelihood of the \(curve.objective.rawValue) training could be determined; "
           + "pass more --steps or a smaller --learning-rate", status: 70)
     }
-    let path = (output as NSString).appendingPathComponent("compare.png")
+    let path = (output as NSString).appendingPathComponent("compare.svg")
     let comparison = ToyComparison(
       dataset: dataset, curves: curves, exact: session.exactLogLikelihood(points: ToyComparison.points),
       seconds: (ContinuousClock.now - start) / .seconds(1), picture: path)
-    try comparison.plot.image.write(to: path, text: [("software", "inkflow"), ("seed", "\(seed)")])
+    try comparison.plot.write(to: path, text: [("software", "inkflow"), ("seed", "\(seed)")])
     print(json ? try jsonText(comparison) : comparison.text)
   }
 }

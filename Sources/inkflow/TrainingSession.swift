@@ -20,7 +20,7 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
-      try LossCurve(trainer.run, record).image.write(to: trainer.run.lossCurvePath)
+      try LossCurve(trainer.run, record).plot.write(to: trainer.run.lossCurvePath)
       report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
@@ -47,7 +47,7 @@ struct TrainingSession {
         heldOutLoss = metrics.heldOutLoss
         let path = try writeSheet(step: metrics.step)
         let drawn = try curve ?? LossCurve(trainer.run, record)
-        try drawn.image.write(to: trainer.run.lossCurvePath)
+        try drawn.plot.write(to: trainer.run.lossCurvePath)
         curve = drawn
         progress.finish()
         Terminal.note(
