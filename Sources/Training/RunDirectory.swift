@@ -1,17 +1,17 @@
 import Files
 import Foundation
 
-/// The files of a run: `run.json`, `metrics.jsonl`, `loss.png`, `samples/`, `checkpoints/`, `model/`.
+/// The files of a run: `run.json`, `metrics.jsonl`, `loss.svg`, `samples/`, `checkpoints/`, `model/`.
 public struct RunDirectory: Sendable {
   public let path: String
 
   public init(_ path: String) { self.path = path }
 
-  private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+  private func file(_ name: String) -> String { path.appendingPath(name) }
 
   public var recordPath: String { file("run.json") }
   public var metricsPath: String { file("metrics.jsonl") }
-  public var lossCurvePath: String { file("loss.png") }
+  public var lossCurvePath: String { file("loss.svg") }
   public var samplesPath: String { file("samples") }
   public var checkpointsPath: String { file("checkpoints") }
   public var modelPath: String { file("model") }
@@ -59,11 +59,11 @@ public struct RunDirectory: Sendable {
   // MARK: Checkpoints
 
   public func checkpointPath(step: Int) -> String {
-    (checkpointsPath as NSString).appendingPathComponent(Self.name(step: step) + ".safetensors")
+    checkpointsPath.appendingPath(Self.name(step: step) + ".safetensors")
   }
 
   public func sheetPath(step: Int) -> String {
-    (samplesPath as NSString).appendingPathComponent(Self.name(step: step) + ".png")
+    samplesPath.appendingPath(Self.name(step: step) + ".png")
   }
 
   private static func name(step: Int) -> String {

@@ -8,7 +8,7 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a model on a data set, or go on with a run.",
     discussion: """
-      The run's directory gets run.json (every setting), metrics.jsonl (a line a step), loss.png, samples/ \
+      The run's directory gets run.json (every setting), metrics.jsonl (a line a step), loss.svg, samples/ \
       (a sheet an epoch), checkpoints/ and, at the end, model/, which diffusers opens as well. Ctrl-C finishes the step, \
       saves and leaves; --resume goes on from the newest checkpoint and ends with the same bits as a run that \
       was never interrupted.

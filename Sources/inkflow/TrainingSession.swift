@@ -76,7 +76,7 @@ struct TrainingSession {
   /// A curve that can't be drawn must not end the run that it is of.
   private func draw(_ curve: LossCurve) {
     do {
-      try curve.image.write(to: trainer.run.lossCurvePath)
+      try curve.plot.write(to: trainer.run.lossCurvePath)
     } catch {
       Terminal.note("the loss curve could not be drawn: \(error)")
     }

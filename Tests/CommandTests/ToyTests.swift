@@ -2,9 +2,21 @@ import Foundation
 import Imagery
 import Testing
 
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
 @Suite struct ToyTests {
   private func object(_ text: String) throws -> [String: Any] {
     try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+  }
+
+  /// The title of a plot, which must be well-formed XML.
+  private func plotTitle(_ svg: Data) throws -> String {
+    let parser = XMLParser(data: svg)
+    try #require(parser.parse(), "\(String(describing: parser.parserError))")
+    let title = String(decoding: svg, as: UTF8.self).firstMatch(of: /<title>(.*)<\/title>/)
+    return String(try #require(title).1)
   }
 
   /// A short run: its files, its figures, and the same ones on any number of threads.
@@ -25,13 +37,17 @@ import Testing
         let names = try #require(found["pictures"] as? [String])
         #expect(
           Set(names) == [
-            "data.png", "flow_matching.png", "field.png", "trajectories.png", "density.png",
-            "particles.png", "reflow.png",
+            "data.svg", "flow_matching.svg", "field.svg", "trajectories.svg", "density.svg",
+            "particles.png", "reflow.svg",
           ])
         for name in names {
           let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/out\(threads)/\(name)"))
-          let image = try PNGImage.decode([UInt8](data))
-          #expect(image.channels == 3 && image.width > 300 && Set(image.pixels).count > 20, "\(name)")
+          if name.hasSuffix(".svg") {
+            #expect(try plotTitle(data).isEmpty == false && data.count > 5000, "\(name)")
+          } else {
+            let image = try PNGImage.decode([UInt8](data))
+            #expect(image.channels == 3 && image.width > 300 && Set(image.pixels).count > 20, "\(name)")
+          }
           if let other = pictures[name] { #expect(data == other, "\(name)") }
           pictures[name] = data
         }
@@ -67,7 +83,7 @@ import Testing
       ] {
         #expect(result.output.contains(part), "\(part) in: \(result.output)")
       }
-      #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.png"))
+      #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.svg"))
     }
   }
 
@@ -88,7 +104,7 @@ import Testing
       let text = try Command.run(arguments, in: directory)
       #expect(text.status == 0, "\(text.errors)")
       for part in [
-        "seconds until", "evaluations until", "flow-matching", "likelihood", "curves in out/compare.png",
+        "seconds until", "evaluations until", "flow-matching", "likelihood", "curves in out/compare.svg",
       ] {
         #expect(text.output.contains(part), "\(part) in: \(text.output)")
       }
@@ -101,8 +117,8 @@ import Testing
       #expect(evaluations == [15_360, 24_576])
       let best = curves.compactMap { ($0["log_likelihoods"] as? [Double])?.max() }
       #expect(found["target"] as? Double == best.min())
-      let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.png"))
-      #expect(try PNGImage.decode([UInt8](data)).width > 500)
+      let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.svg"))
+      #expect(try plotTitle(data) == "moons: time to a likelihood")
     }
   }
 
