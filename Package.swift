@@ -24,7 +24,9 @@ let package = Package(
   products: [
     .executable(name: "inkflow", targets: ["inkflow"])
   ]
-    + ["Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
+    + ["Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"].map {
+      .library(name: $0, targets: [$0])
+    },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
