@@ -13,13 +13,12 @@ public struct AcceptedStep: ~Escapable {
   public let endStates: Span<Double>
 
   let tableau: ButcherTableau
-  /// [stages, all samples, dimension] k.
-  let slopes: Span<Double>
+  let slopes: Slopes
 
   @_lifetime(copy startStates, copy endStates, copy slopes)
   init(
     _ step: Step, samples: Range<Int>, rejections: Int, startStates: Span<Double>,
-    endStates: Span<Double>, tableau: ButcherTableau, slopes: Span<Double>
+    endStates: Span<Double>, tableau: ButcherTableau, slopes: Slopes
   ) {
     self.samples = samples
     self.rejections = rejections
@@ -30,8 +29,6 @@ public struct AcceptedStep: ~Escapable {
     start = step.start
     end = step.end
   }
-
-  private var dimension: Int { startStates.count / samples.count }
 
   /// Whether the method has a polynomial between the ends; only the embedded ones do.
   public var isInterpolable: Bool { tableau.embedded != nil }
@@ -51,10 +48,8 @@ public struct AcceptedStep: ~Escapable {
     let weights = embedded.interpolation.map { row in
       row.reversed().reduce(0) { sum, coefficient in (sum + coefficient) * theta }
     }
-    let (stride, first) = (slopes.count / tableau.stageCount, samples.lowerBound * dimension)
-    for i in states.indices {
-      states[i] = startStates[i] + h * weightedSum(weights, slopes, stride: stride, at: first + i)
-    }
+    slopes.combine(weights, into: &states)
+    for i in states.indices { states[i] = startStates[i] + h * states[i] }
   }
 
   /// Hands over the states at those of `times` that lie within the step: the end included and exact, the
@@ -68,6 +63,7 @@ public struct AcceptedStep: ~Escapable {
   public func forEachState(
     at times: [Double], _ body: (_ sample: Int, _ index: Int, _ state: Span<Double>) throws -> Void
   ) rethrows {
+    let dimension = startStates.count / samples.count
     var states: [Double] = []
     for (index, time) in times.enumerated() {
       guard start < end ? start < time && time <= end : end <= time && time < start else { continue }
@@ -85,13 +81,29 @@ public struct AcceptedStep: ~Escapable {
   }
 }
 
-/// Σ_s weights_s · k_s of one component, in the order of the stages: the same bits in any group.
-///
-/// - Parameter slopes: k, [stages, stride].
-func weightedSum(_ weights: [Double], _ slopes: Span<Double>, stride: Int, at index: Int) -> Double {
-  var sum = 0.0
-  for (stage, weight) in weights.enumerated() where weight != 0 {
-    sum += weight * slopes[stage * stride + index]
+/// The stages' slopes k of one group of samples.
+struct Slopes: ~Escapable {
+  /// [stages, count, dimension], of which the group is `elements` of each stage.
+  let values: Span<Double>
+  let stride: Int
+  let elements: Range<Int>
+
+  @_lifetime(copy values)
+  init(_ values: Span<Double>, stride: Int, elements: Range<Int>) {
+    self.values = values
+    self.stride = stride
+    self.elements = elements
   }
-  return sum
+
+  /// sums = Σ_s weights_s · k_s, in the order of the stages: the same bits in any group.
+  func combine(_ weights: [Double], into sums: inout MutableSpan<Double>) {
+    precondition(sums.count == elements.count)
+    for i in sums.indices { sums[i] = 0 }
+    for (stage, weight) in weights.enumerated() where weight != 0 {
+      let offset = stage * stride
+      let slope = values.extracting(offset + elements.lowerBound..<offset + elements.upperBound)
+      precondition(slope.count == sums.count)
+      for i in sums.indices { sums[i] += weight * slope[i] }
+    }
+  }
 }

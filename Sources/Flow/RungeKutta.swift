@@ -94,17 +94,22 @@ struct RungeKutta {
 
   /// Proposes y + h Σ_s weights_s k_s, as the state at `node` of the step.
   mutating func propose(_ weights: [Double], group: Int, node: Double) {
+    let sums = combine(weights, group: group)
     let h = steps[group].size
-    for i in elements(of: group) { proposals[i] = states[i] + h * combine(weights, at: i) }
+    let first = elements(of: group).lowerBound
+    for i in sums.indices { proposals[first + i] = states[first + i] + h * sums[i] }
     if let i = elements(of: group).first(where: { !proposals[$0].isFinite }) {
       failures[group] = .nonFiniteState(
         sample: i / dimension, component: i % dimension, time: steps[group].time(atNode: node))
     }
   }
 
-  /// Σ_s weights_s k_s of one component of `states`.
-  func combine(_ weights: [Double], at index: Int) -> Double {
-    weightedSum(weights, slopes.span, stride: states.count, at: index)
+  /// [rowsPerGroup, dimension] Σ_s weights_s k_s of one group.
+  func combine(_ weights: [Double], group: Int) -> [Double] {
+    var sums = Array(repeating: 0.0, count: groupSize)
+    var target = sums.mutableSpan
+    Slopes(slopes.span, stride: states.count, elements: elements(of: group)).combine(weights, into: &target)
+    return sums
   }
 
   /// Evaluates the field at the proposals, at `node` of the steps, as stage `stage`.
@@ -143,7 +148,7 @@ struct RungeKutta {
       AcceptedStep(
         steps[group], samples: rows(of: group), rejections: rejections,
         startStates: states.span.extracting(range), endStates: proposals.span.extracting(range),
-        tableau: tableau, slopes: slopes.span))
+        tableau: tableau, slopes: Slopes(slopes.span, stride: states.count, elements: range)))
     for i in range { states[i] = proposals[i] }
     if tableau.isFirstSameAsLast {
       let last = (tableau.stageCount - 1) * states.count

@@ -93,9 +93,11 @@ extension RungeKutta {
   /// attempt failed.
   private func errorNorm(_ errorWeights: [Double], group: Int, _ tolerance: Tolerance) -> Double {
     if failures[group] != nil { return .infinity }
+    let sums = combine(errorWeights, group: group)
     let h = steps[group].size
-    return rootMeanSquare(elements(of: group)) { i in
-      h * combine(errorWeights, at: i) / tolerance.scale(max(abs(states[i]), abs(proposals[i])))
+    let range = elements(of: group)
+    return rootMeanSquare(range) { i in
+      h * sums[i - range.lowerBound] / tolerance.scale(max(abs(states[i]), abs(proposals[i])))
     }
   }
 }
