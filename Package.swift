@@ -21,6 +21,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let libraries = ["Files", "Kernels", "Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"]
 
+// For `make docs` alone: who builds or uses the package needn't fetch it.
+let documentation: [Package.Dependency] =
+  Context.environment["INKFLOW_DOCS"] == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let package = Package(
   name: "inkflow",
   // `Span`, `InlineArray` and `Synchronization` are in the system's library from here on.
@@ -29,7 +34,7 @@ let package = Package(
     + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
-  ],
+  ] + documentation,
   targets: [
     .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),

@@ -226,7 +226,7 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
-  ///   - onEvent: is told of each step. What it throws ends the run.
+  ///   - handle: is told of each step. What it throws ends the run.
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
   @discardableResult
   public func train(
