@@ -67,7 +67,7 @@ let package = Package(
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     tests("KernelsTests", ["Kernels"]),
-    tests("NetworkTests", ["Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
+    tests("NetworkTests", ["Sampling", "Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
     tests("StatisticsTests", ["Statistics", "TestSupport"]),
     tests("FlowTests", ["Flow", "Statistics", "TestSupport"]),
     tests("ImageryTests", ["Imagery", "Files"]),
@@ -75,6 +75,6 @@ let package = Package(
       "TrainingTests",
       ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
-    tests("CommandTests", ["inkflow", "Imagery", "Network", "Kernels"]),
+    tests("CommandTests", ["inkflow", "Sampling", "Imagery", "Network", "Kernels"]),
   ]
 )

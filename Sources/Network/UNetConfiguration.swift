@@ -154,8 +154,7 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
         "attention over \(tokens) pixels, in level \(level) of images of \(sampleHeight)×\(sampleWidth), would need "
           + "more than 2 GB an image; let only coarser levels attend")
     }
-    try require(
-      normEps > 0 && normEps.isFinite, "norm_eps must be positive, not \(normEps)")
+    try require(normEps > 0 && normEps <= 1, "norm_eps must be more than 0, at most 1, not \(normEps)")
     try require(
       Double(blockOutputChannels[0] / 2) > frequencyShift && frequencyShift >= 0,
       "freq_shift \(frequencyShift) must be from 0 to less than half of \(blockOutputChannels[0])")

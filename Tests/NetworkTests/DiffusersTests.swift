@@ -2,6 +2,7 @@ import Files
 import Foundation
 import Kernels
 import Network
+import Sampling
 import Testing
 
 /// A trained model's directory, opened by diffusers itself. Needs Python with torch, diffusers and safetensors:
@@ -26,20 +27,21 @@ import Testing
   @Test(.enabled(if: environment["INKFLOW_MODEL"] != nil && environment["INKFLOW_PYTHON"] != nil))
   func agreesWithDiffusers() throws {
     let path = try #require(Self.environment["INKFLOW_MODEL"])
-    let model = try Model(directory: path)
-    let (unet, count) = (model.unet, model.unet.microBatchSize)
+    let flow = try TrainedFlow(diffusers: path)
+    let unet = try #require(flow.network as? UNet)
+    let count = unet.microBatchSize
     let shape = unet.input.shape
     let workspace = Workspace(unet.plan, forTraining: false)
     let prepared = Arena(count: unet.plan.forwardWeights.count)
-    unet.plan.prepare(
-      model.parameters, forward: prepared, backward: nil, pool: WorkerPool(threadCount: 1))
+    unet.plan.prepare(flow.weights, forward: prepared, backward: nil, pool: WorkerPool(threadCount: 1))
     let activations = workspace.activations
     Philox(seed: 1, purpose: .samplingNoise).fillNormals(activations.mutable(unet.input[0..<count]))
     let timesteps = (0..<count).map { Float(1000 * $0) / Float(count) + 31.25 }
     var times = activations.mutable(unet.timesteps)
     for (i, time) in timesteps.enumerated() { times[i] = time }
     unet.forward(
-      ForwardPass(count: count, parameters: model.parameters, prepared: prepared, workspace: workspace))
+      ForwardPass(
+        count: count, parameters: flow.weights, prepared: Weights(reading: prepared), workspace: workspace))
 
     /// PyTorch's order, [N, C, H, W].
     func channelsFirst(_ tensor: Tensor) -> [Float] {

@@ -78,7 +78,7 @@ private struct Reference {
   /// A network with everything that a pass needs, its memory full of NaN.
   private struct Case {
     let network: MLP
-    let parameters: Arena
+    let parameters: Weights
     let workspace: Workspace
     let backwardWeights: Arena
     let gradient: Arena
@@ -93,14 +93,13 @@ private struct Reference {
         dimension: dimension, hiddenWidths: widths, activation: activation)
       network = MLP(configuration, carriesTangents: tangents)
       self.count = count
-      parameters = Arena(count: network.plan.parameters.count)
-      network.initialize(parameters, seed: 3)
+      parameters = Weights(reading: network.initialParameters(seed: 3))
       workspace = Workspace(network.plan, forTraining: true)
       workspace.fillWithNaN()
       backwardWeights = Arena(count: network.plan.backwardWeights.count)
       network.plan.prepare(
         parameters, forward: Arena(count: 0), backward: backwardWeights, pool: WorkerPool(threadCount: 1))
-      gradient = Arena(count: parameters.count)
+      gradient = Arena(count: network.plan.parameters.count)
       let values = parameters
       reference = Reference(
         configuration: configuration,
@@ -120,10 +119,11 @@ private struct Reference {
 
     var forward: ForwardPass {
       ForwardPass(
-        count: count, parameters: parameters, prepared: Arena(count: 0), workspace: workspace)
+        count: count, parameters: parameters, prepared: .none, workspace: workspace)
     }
     var backward: BackwardPass {
-      BackwardPass(forward: forward, prepared: backwardWeights, parameterGradients: gradient)
+      BackwardPass(
+        forward: forward, prepared: Weights(reading: backwardWeights), parameterGradients: gradient)
     }
 
     func state(_ row: Int) -> [Double] { Array(states[row * dimension..<(row + 1) * dimension]) }
@@ -132,7 +132,7 @@ private struct Reference {
     func parameterGradientError(of f: (Reference) -> Double) -> Double {
       var (difference, size) = (0.0, 0.0)
       for (index, parameter) in network.parameters.enumerated() {
-        let ours = parameter.exported(from: gradient)
+        let ours = parameter.exported(from: Weights(reading: gradient))
         for i in ours.indices {
           let step = 1e-5
           var (low, high) = (reference, reference)
@@ -244,8 +244,7 @@ private struct Reference {
   @Test func startsAsPyTorchDoes() {
     let network = MLP(MLP.Configuration())
     #expect(network.parameterCount == 3 * 64 + 64 + 2 * (64 * 64 + 64) + 64 * 2 + 2)
-    let parameters = Arena(count: network.plan.parameters.count)
-    network.initialize(parameters, seed: 0)
+    let parameters = Weights(reading: network.initialParameters(seed: 0))
     for (index, inputs) in [3, 64, 64, 64].enumerated() {
       let bound = 1 / Float(inputs).squareRoot()
       for parameter in network.parameters[2 * index...2 * index + 1] {

@@ -16,12 +16,13 @@ private func read(_ bytes: [UInt8]) throws(FileError) -> SafetensorsFile {
   try SafetensorsFile(bytes: bytes, path: "test.safetensors")
 }
 
-/// The message with which reading fails; nil if it succeeds.
+/// The message with which reading fails, as every damage of a file must: as malformed. Nil if it succeeds.
 private func refusal(of bytes: [UInt8]) -> String? {
   do throws(FileError) {
     _ = try read(bytes)
     return nil
   } catch {
+    #expect(error.kind == .malformed)
     return error.description
   }
 }

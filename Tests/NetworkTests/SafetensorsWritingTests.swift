@@ -16,6 +16,14 @@ private func withTemporaryPath(_ body: (String) throws -> Void) throws {
   #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["written.safetensors"])
 }
 
+/// That `body` fails with a `FileError` of a kind.
+private func expect(
+  _ kind: FileError.Kind, at location: SourceLocation = #_sourceLocation, _ body: () throws -> SafetensorsFile
+) {
+  let error = #expect(throws: FileError.self, sourceLocation: location) { _ = try body() }
+  #expect(error?.kind == kind, sourceLocation: location)
+}
+
 @Suite struct SafetensorsWritingTests {
   @Test func writesTheBytesOfTheReferenceImplementation() throws {
     let path = try fixture("reference.safetensors")
@@ -98,14 +106,12 @@ private func withTemporaryPath(_ body: (String) throws -> Void) throws {
       try SafetensorsFile.write([SafetensorsTensor("a", shape: [4, 25], values: values)], to: path)
       let whole = try readFile(path)
       for count in [0, 7, 8, 50, whole.count - 400, whole.count - 1] {
-        #expect(throws: FileError.self) {
-          try SafetensorsFile(bytes: Array(whole[..<count]), path: path)
-        }
+        expect(.malformed) { try SafetensorsFile(bytes: Array(whole[..<count]), path: path) }
       }
       for offset in whole.count - 400..<whole.count {
         var damaged = whole
         damaged[offset] ^= 0x10
-        #expect(throws: FileError.self) { try SafetensorsFile(bytes: damaged, path: path) }
+        expect(.malformed) { try SafetensorsFile(bytes: damaged, path: path) }
       }
     }
   }

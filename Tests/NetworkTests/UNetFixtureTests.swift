@@ -2,12 +2,14 @@ import Files
 import Foundation
 import Kernels
 import Network
+import Sampling
 import Testing
 
 /// The whole network against diffusers 0.42.1 and PyTorch 2.13 (`Fixtures/make_fixtures.py`).
 @Suite struct UNetFixtureTests {
   private struct Case {
-    let model: Model
+    let flow: TrainedFlow
+    let unet: UNet
     let expected: SafetensorsFile
     let workspace: Workspace
     let (forwardWeights, backwardWeights): (Arena, Arena)
@@ -15,21 +17,22 @@ import Testing
 
     init(_ name: String) throws {
       let directory = try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path
-      model = try Model(directory: directory)
+      flow = try TrainedFlow(diffusers: directory)
+      unet = try #require(flow.network as? UNet)
       expected = try SafetensorsFile(contentsOf: directory + "/expected.safetensors")
-      let plan = model.unet.plan
+      let plan = unet.plan
       workspace = Workspace(plan, forTraining: true)
       forwardWeights = Arena(count: plan.forwardWeights.count)
       backwardWeights = Arena(count: plan.backwardWeights.count)
       plan.prepare(
-        model.parameters, forward: forwardWeights, backward: backwardWeights,
+        flow.weights, forward: forwardWeights, backward: backwardWeights,
         pool: WorkerPool(threadCount: 2))
       count = try #require(expected["input"]).shape[0]
       workspace.fillWithNaN()
-      try write("input", to: model.unet.input, of: workspace.activations)
-      var timesteps = workspace.activations.mutable(model.unet.timesteps[0..<count])
+      try write("input", to: unet.input, of: workspace.activations)
+      var timesteps = workspace.activations.mutable(unet.timesteps[0..<count])
       for (i, value) in try expected.floats("timesteps").enumerated() { timesteps[i] = value }
-      if let place = model.unet.labels {
+      if let place = unet.labels {
         var labels = workspace.activations.mutable(place[0..<count])
         for (i, value) in try expected.floats("labels").enumerated() { labels[i] = value }
       }
@@ -37,7 +40,8 @@ import Testing
 
     var forward: ForwardPass {
       ForwardPass(
-        count: count, parameters: model.parameters, prepared: forwardWeights, workspace: workspace)
+        count: count, parameters: flow.weights, prepared: Weights(reading: forwardWeights),
+        workspace: workspace)
     }
 
     /// Copies a fixture from [N, C, H, W] to [N, H, W, C].
@@ -79,7 +83,7 @@ import Testing
   @Test(arguments: ["unconditional", "conditional"])
   func outputLossAndGradients(_ name: String) throws {
     let test = try Case(name)
-    let (unet, workspace, expected) = (test.model.unet, test.workspace, test.expected)
+    let (unet, workspace, expected) = (test.unet, test.workspace, test.expected)
     unet.forward(test.forward)
 
     let output = test.read(unet.output, of: workspace.activations)
@@ -99,13 +103,14 @@ import Testing
     unet.backward(
       toInput: true,
       BackwardPass(
-        forward: test.forward, prepared: test.backwardWeights, parameterGradients: parameterGradients))
+        forward: test.forward, prepared: Weights(reading: test.backwardWeights),
+        parameterGradients: parameterGradients))
 
     // A key's bias shifts all scores of a query alike, which softmax doesn't see: its gradient is zero, and
     // both sides hold rounding only.
     var largest = 0.0
     for parameter in unet.parameters {
-      let ours = parameter.exported(from: parameterGradients)
+      let ours = parameter.exported(from: Weights(reading: parameterGradients))
       let theirs = try expected.floats("grad." + parameter.name, shape: parameter.shape)
       if parameter.name.hasSuffix("to_k.bias") {
         #expect(ours.allSatisfy { abs($0) < 1e-6 }, "\(parameter.name)")
@@ -125,7 +130,8 @@ import Testing
     fill(workspace.gradients.mutable(unet.input.gradient(0..<test.count)), with: .nan)
     unet.backward(
       toInput: true,
-      BackwardPass(forward: test.forward, prepared: test.backwardWeights, parameterGradients: nil))
+      BackwardPass(
+        forward: test.forward, prepared: Weights(reading: test.backwardWeights), parameterGradients: nil))
     #expect(test.read(unet.input, of: workspace.gradients, gradient: true) == inputGradient)
   }
 
@@ -134,20 +140,20 @@ import Testing
     let test = try Case(name)
     let directory = FileManager.default.temporaryDirectory.appending(path: "inkflow-\(UUID())").path
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    try test.model.write(to: directory)
-    let copy = try Model(directory: directory)
-    #expect(copy.unet.configuration == test.model.unet.configuration)
-    for parameter in copy.unet.parameters {
-      #expect(parameter.exported(from: copy.parameters) == parameter.exported(from: test.model.parameters))
+    try test.flow.write(to: directory)
+    let copy = try TrainedFlow(diffusers: directory)
+    #expect(copy.configuration == test.flow.configuration)
+    for parameter in test.unet.parameters {
+      #expect(parameter.exported(from: copy.weights) == parameter.exported(from: test.flow.weights))
     }
   }
 }
 
 extension Workspace {
-  /// So that whatever reads a place that was not written shows.
+  /// So that whatever reads a place that was not written shows. Of every arena that there is, so that none is forgotten.
   func fillWithNaN() {
-    for arena in [activations, gradients, padded, paddedGradient, plain, channels, attention, convolution] {
-      fill(arena.mutable(arena.all), with: .nan)
-    }
+    let arenas = Mirror(reflecting: self).children.compactMap { $0.value as? Arena }
+    #expect(arenas.count >= 9)
+    for arena in arenas { fill(arena.mutable(arena.all), with: .nan) }
   }
 }
