@@ -111,7 +111,7 @@ import Testing
     let x = normals(67, index: 1)
     func activated(_ range: Range<Int>) -> [UInt32] {
       let y = Buffer(unwritten: range.count)
-      silu(Buffer(Array(x[range])).span, into: y.mutable)
+      ActivationFunction.silu.apply(Buffer(Array(x[range])).span, into: y.mutable)
       return y.bits
     }
     let all = activated(0..<67)
