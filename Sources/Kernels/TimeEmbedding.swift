@@ -1,30 +1,3 @@
-/// y = x · sigmoid(x) (SiLU; Elfwing, Uchibe & Doya 2017).
-package func silu(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
-  let count = x.count
-  precondition(count == y.count)
-  let (x, y) = (x.pointer, y.pointer)
-  forEachVector(count) { i, lanes in
-    let v = x.lanes(at: i, count: lanes)
-    y.store(v * sigmoid(v), at: i, count: lanes)
-  }
-}
-
-/// dx = dy · s(1 + x(1 − s)), s = sigmoid(x); added to dx if `accumulates`.
-package func siluGradient(
-  _ x: Span<Float>, _ dy: Span<Float>, into dx: consuming MutableSpan<Float>, accumulates: Bool = false
-) {
-  let count = x.count
-  precondition(count == dy.count && count == dx.count)
-  let (x, dy, dx) = (x.pointer, dy.pointer, dx.pointer)
-  forEachVector(count) { i, lanes in
-    let v = x.lanes(at: i, count: lanes)
-    let s = sigmoid(v)
-    let gradient = dy.lanes(at: i, count: lanes) * s.addingProduct(s * v, Lanes(repeating: 1) - s)
-    dx.store(
-      accumulates ? dx.lanes(at: i, count: lanes) + gradient : gradient, at: i, count: lanes)
-  }
-}
-
 /// The sinusoidal embedding of a timestep (Vaswani et al. 2017, in diffusers' form):
 /// w_k = e^(−ln 10000 · k / (half − shift)), [cos t·w | sin t·w], or [sin | cos].
 ///
