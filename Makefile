@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test example train resume sample bench peers instructions datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test example train resume sample bench peers instructions docs datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench     measure kernels, training and sampling against this machine'"'"'s own peak'
 	@echo 'make peers     measure them beside PyTorch, ONNX Runtime and OpenVINO (installs these outside this tree)'
 	@echo 'make instructions  count the instructions of a training image and an evaluation against their thresholds'
+	@echo 'make docs      build the documentation of the libraries'
 	@echo 'make datasets  download MNIST and Fashion-MNIST (MIRROR=file:///… from elsewhere)'
 	@echo 'make build, make format, make lint, make clean'
 
@@ -39,7 +40,8 @@ demo: build
 test: system-packages example
 	swift test -c release
 
-# The documentation's program, a package of its own that depends on this one.
+# The documentation's program, a package of its own that depends on this one: it trains, draws, catches an error by name
+# and cancels.
 example: system-packages
 	swift run -c release --package-path examples/library --scratch-path .build-example
 
@@ -77,6 +79,19 @@ $(PEERS)/installed: benchmarks/requirements.txt
 	'$(PEERS)/bin/pip' install --quiet --requirement benchmarks/requirements.txt
 	touch '$@'
 
+# Of the libraries, as one archive. A warning is an error, but for parameters: those whose name says all are left out on
+# purpose. The plugin is resolved for this alone, so the versions resolved for all else are put back: with the plugin among
+# them the next build would fetch it too.
+docs: system-packages
+	@mkdir -p .build-docs; [ ! -e Package.resolved ] || cp Package.resolved .build-docs/resolved; \
+	trap 'rm -f Package.resolved; [ ! -e .build-docs/resolved ] || mv .build-docs/resolved Package.resolved' EXIT INT; \
+	INKFLOW_DOCS=1 swift package --scratch-path .build-docs generate-documentation \
+	  --enable-experimental-combined-documentation --experimental-skip-synthesized-symbols \
+	  $(addprefix --target ,Training Sampling Flow Network Statistics Imagery Kernels Files) \
+	  --warnings-as-errors --disable-parameters-and-returns-validation
+	@echo 'To read it at http://localhost:8000/documentation:'
+	@echo '  python3 -m http.server --directory .build-docs/plugins/Swift-DocC/outputs/inkflow.doccarchive'
+
 datasets:
 	datasets/fetch.sh mnist fashion-mnist
 
@@ -87,7 +102,7 @@ lint:
 	swift format lint --strict --recursive --configuration .swift-format Package.swift Sources Tests examples
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-docs
 
 # zlib and libpng with their headers: installed where that is allowed, else the command is printed.
 system-packages:

@@ -19,15 +19,22 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
   .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swift)
 }
 
+let libraries = ["Files", "Kernels", "Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"]
+
+// For `make docs` alone: who builds or uses the package needn't fetch it.
+let documentation: [Package.Dependency] =
+  Context.environment["INKFLOW_DOCS"] == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let package = Package(
   name: "inkflow",
-  products: [
-    .executable(name: "inkflow", targets: ["inkflow"])
-  ]
-    + ["Flow", "Network", "Imagery", "Sampling", "Training"].map { .library(name: $0, targets: [$0]) },
+  // `Span`, `InlineArray` and `Synchronization` are in the system's library from here on.
+  platforms: [.macOS(.v26)],
+  products: [.executable(name: "inkflow", targets: ["inkflow"])]
+    + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
-  ],
+  ] + documentation,
   targets: [
     .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
@@ -39,14 +46,17 @@ let package = Package(
     .target(name: "Files", dependencies: ["CZlib"], swiftSettings: swift),
     .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: swift),
     .target(name: "Network", dependencies: ["Kernels", "Files"], swiftSettings: swift),
-    .target(name: "Flow", swiftSettings: swift),
+    .target(name: "Statistics", swiftSettings: swift),
+    .target(name: "Flow", dependencies: ["Statistics"], swiftSettings: swift),
     .target(
       name: "Imagery", dependencies: ["Kernels", "Files", "CPNG", "CZlib", "CTurboJPEG"],
       swiftSettings: swift),
     .target(
-      name: "Sampling", dependencies: ["Files", "Kernels", "Network", "Flow", "Imagery"], swiftSettings: swift),
+      name: "Sampling", dependencies: ["Files", "Kernels", "Network", "Flow", "Imagery"], swiftSettings: swift
+    ),
     .target(
-      name: "Training", dependencies: ["Kernels", "Files", "Network", "Flow", "Imagery", "Sampling"],
+      name: "Training",
+      dependencies: ["Kernels", "Files", "Network", "Flow", "Statistics", "Imagery", "Sampling"],
       swiftSettings: swift),
     .executableTarget(
       name: "inkflow",
@@ -55,9 +65,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
     tests("KernelsTests", ["Kernels"]),
     tests("NetworkTests", ["Sampling", "Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
-    tests("FlowTests", ["Flow"]),
+    tests("StatisticsTests", ["Statistics", "TestSupport"]),
+    tests("FlowTests", ["Flow", "Statistics", "TestSupport"]),
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
       "TrainingTests",

@@ -14,38 +14,44 @@ package func writeDirectoryDurably(
   let manager = FileManager.default
   let exists = manager.fileExists(atPath: path)
   let destination = URL(fileURLWithPath: path).standardized.path
-  let place = exists ? destination : (destination as NSString).deletingLastPathComponent
+  let place = exists ? destination : destination.parentDirectory
   try createDirectory(place)
-  let tag = String(UInt64.random(in: 0 ... .max), radix: 16)
-  let temporaryPath = (place as NSString).appendingPathComponent(".inkflow-\(tag).tmp")
-  try createDirectory(temporaryPath)
+  Unfinished.removeLeftovers(in: place)
+  let unfinished = Unfinished.make(in: place) { path in
+    mkdir(path, 0o777) == 0 ? openFile(path, O_RDONLY | O_DIRECTORY) : -1
+  }
+  guard let unfinished else { throw creationFailure(path, in: place) }
+  defer { close(unfinished.descriptor) }
   func move(_ source: String, to target: String) throws(FileError) {
     guard rename(source, target) == 0 else { throw writingFailure(path, "can't be renamed into place") }
   }
   do throws(FileError) {
-    try fill(temporaryPath)
+    try fill(unfinished.path)
     if exists {
-      guard let names = try? manager.contentsOfDirectory(atPath: temporaryPath) else {
-        throw writingFailure(path, "can't be filled from '\(temporaryPath)'")
+      guard let names = try? manager.contentsOfDirectory(atPath: unfinished.path) else {
+        throw writingFailure(path, "can't be filled from '\(unfinished.path)'")
       }
       for name in names.sorted() {
-        try move(temporaryPath + "/" + name, to: destination + "/" + name)
+        try move(unfinished.path.appendingPath(name), to: destination.appendingPath(name))
       }
-      rmdir(temporaryPath)
+      rmdir(unfinished.path)
     } else {
-      try move(temporaryPath, to: destination)
+      try move(unfinished.path, to: destination)
     }
   } catch {
     // The error that matters is the one that led here.
-    try? manager.removeItem(atPath: temporaryPath)
+    try? manager.removeItem(atPath: unfinished.path)
     throw error
   }
   try syncDirectory(place, of: path)
 }
 
+/// Makes sure that a directory can be filled: what killed processes left half written there is removed.
+///
 /// - Throws: `.cannotCreate` if there is anything at `path` but an empty directory.
 package func requireNoFiles(in path: String) throws(FileError) {
   guard FileManager.default.fileExists(atPath: path) else { return }
+  Unfinished.removeLeftovers(in: path)
   guard (try? FileManager.default.contentsOfDirectory(atPath: path).isEmpty) ?? false else {
     throw FileError(
       .cannotCreate, path, "exists and is not an empty directory", remedy: "name another, or remove it first")

@@ -8,9 +8,9 @@ import Foundation
 /// leave an empty file under the new name.
 package struct DurableFile: ~Copyable {
   private let path: String
-  private let directory: String
   private let temporaryPath: String
-  private var descriptor: Int32
+  /// Open, and so locked, until the file has its name.
+  private let descriptor: Int32
   private var isRenamed = false
 
   /// - Throws: `.cannotCreate` if the destination's directory is missing or not writable, or the destination
@@ -20,26 +20,15 @@ package struct DurableFile: ~Copyable {
     if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
       throw FileError(.cannotCreate, path, "is not a regular file", remedy: "name another output file")
     }
-    let parent = (path as NSString).deletingLastPathComponent
-    let directory = parent.isEmpty ? "." : parent
-    // A name of its own length: the destination's plus a suffix could exceed the file system's limit.
-    let tag = String(UInt64.random(in: 0 ... .max), radix: 16)
-    let temporaryPath = (directory as NSString).appendingPathComponent(".inkflow-\(tag).tmp")
-    let descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw FileError(
-        .cannotCreate, path, "can't be created: \(systemErrorText())",
-        remedy: "make sure that the directory '\(directory)' exists and is writable")
-    }
+    let unfinished = Unfinished.make(in: path.parentDirectory) { openFile($0, O_WRONLY | O_CREAT | O_EXCL) }
+    guard let unfinished else { throw creationFailure(path, in: path.parentDirectory) }
     self.path = path
-    self.directory = directory
-    self.temporaryPath = temporaryPath
-    self.descriptor = descriptor
+    (temporaryPath, descriptor) = unfinished
   }
 
   deinit {
-    if descriptor >= 0 { _ = close(descriptor) }
     if !isRenamed { unlink(temporaryPath) }
+    close(descriptor)
   }
 
   /// Appends `bytes`.
@@ -47,57 +36,27 @@ package struct DurableFile: ~Copyable {
     var written = 0
     while written < bytes.byteCount {
       let rest = bytes.extracting(droppingFirst: written)
-      let result = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if result >= 0 {
-        written += result
-      } else if errno != EINTR {
-        throw failure("can't be written")
+      let count = rest.withUnsafeBytes { buffer in
+        retrying { Foundation.write(descriptor, buffer.baseAddress, buffer.count) }
       }
+      guard count >= 0 else { throw writingFailure(path, "can't be written") }
+      written += count
     }
   }
 
   /// Makes the bytes durable and gives them the destination's name.
   package mutating func commit() throws(FileError) {
     // After a failed fsync the kernel may drop the dirty pages and let a second one succeed: never retry.
-    guard fsync(descriptor) == 0 else { throw failure("can't be synced to disk") }
-    let closing = close(descriptor)
-    descriptor = -1
-    // On EINTR the descriptor is gone all the same, and the bytes were synced.
-    guard closing == 0 || errno == EINTR else { throw failure("can't be closed") }
-    guard rename(temporaryPath, path) == 0 else { throw failure("can't be renamed into place") }
-    isRenamed = true
-    try syncDirectory(directory, of: path)
-  }
-
-  /// Deletes what killed processes left half written in a directory. The caller sees to it that no one writes there.
-  package static func removeLeftovers(in directory: String) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
-      unlink((directory as NSString).appendingPathComponent(name))
+    guard fsync(descriptor) == 0 else { throw writingFailure(path, "can't be synced to disk") }
+    guard rename(temporaryPath, path) == 0 else {
+      throw writingFailure(path, "can't be renamed into place")
     }
+    isRenamed = true
+    try syncDirectory(path.parentDirectory, of: path)
   }
 
-  private func failure(_ problem: String) -> FileError { writingFailure(path, problem) }
-}
-
-/// Makes the rename that put `path` into `directory` durable.
-func syncDirectory(_ directory: String, of path: String) throws(FileError) {
-  let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-  guard handle >= 0 else {
-    throw writingFailure(path, "was written, but its directory can't be opened to sync it")
-  }
-  defer { close(handle) }
-  // EINVAL: this file system doesn't sync directories.
-  guard fsync(handle) == 0 || errno == EINVAL else {
-    throw writingFailure(path, "was written, but its directory can't be synced")
-  }
-}
-
-/// What the current `errno` means for a file that is being written.
-func writingFailure(_ path: String, _ problem: String) -> FileError {
-  FileError(
-    .inputOutput, path, "\(problem): \(systemErrorText())",
-    remedy: "check the disk's free space and health, and run again")
+  /// Deletes what killed processes left half written in a directory; what others are writing there stays.
+  package static func removeLeftovers(in directory: String) { Unfinished.removeLeftovers(in: directory) }
 }
 
 /// Replaces the file at `path` by `bytes`, all or nothing, and returns once they are on the disk.
@@ -112,4 +71,18 @@ package func writeDurably(
   var file = try DurableFile(replacing: path)
   try writeChunks(&file)
   try file.commit()
+}
+
+/// What the current `errno` means for a file that can't be made in `directory`.
+func creationFailure(_ path: String, in directory: String) -> FileError {
+  FileError(
+    .cannotCreate, path, "can't be created: \(systemErrorText())",
+    remedy: "make sure that the directory '\(directory)' exists and is writable")
+}
+
+/// What the current `errno` means for a file that is being written.
+func writingFailure(_ path: String, _ problem: String) -> FileError {
+  FileError(
+    .inputOutput, path, "\(problem): \(systemErrorText())",
+    remedy: "check the disk's free space and health, and run again")
 }

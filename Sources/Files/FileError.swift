@@ -1,7 +1,18 @@
 import Foundation
 
 /// What went wrong with a file: which one, what is the matter, and what to do about it.
+///
+/// Whatever reads or writes files throws it. Its description is a whole sentence:
+///
+/// ```swift
+/// do throws(FileError) {
+///   let array = try IDXFile.read("images.idx")
+/// } catch where error.kind == .missing {
+///   print(error)  // 'images.idx' can't be opened: No such file or directory; check the path and the file's permissions
+/// }
+/// ```
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What a program may want to tell apart.
   public enum Kind: Sendable {
     /// The input is absent or may not be read.
     case missing
@@ -13,13 +24,16 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     case inputOutput
   }
 
+  /// The kind of failure.
   public let kind: Kind
+  /// The file or directory, as it was named by the caller.
   public let path: String
-  /// Continues a sentence that begins with the path: "is not a regular file".
+  /// What is the matter. It continues a sentence that begins with the path: "is not a regular file".
   public let problem: String
-  /// An instruction: "run 'make datasets'".
+  /// What to do about it, an instruction: "run 'make datasets'".
   public let remedy: String
 
+  /// An error about the file at `path`, with a problem and a remedy that make a sentence of the description.
   public init(_ kind: Kind, _ path: String, _ problem: String, remedy: String) {
     self.kind = kind
     self.path = path
@@ -27,6 +41,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     self.remedy = remedy
   }
 
+  /// A sentence: the path in quotes, the problem, the remedy.
   public var description: String { "'\(path)' \(problem); \(remedy)" }
 
   /// The process's exit status for this error, by sysexits.h.

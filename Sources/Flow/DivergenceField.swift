@@ -1,4 +1,4 @@
-/// A velocity field that gives its divergence besides: what a likelihood is integrated from.
+/// A velocity field that also gives its divergence: what a likelihood is integrated from.
 public protocol DivergenceField: VelocityField {
   /// Computes u and div u = Σ_j ∂u_j/∂x_j of every row, the latter exactly, or as an estimate without bias that is
   /// one function of state and time throughout a solve.
@@ -32,6 +32,9 @@ public protocol DifferentiableField: VelocityField {
 ///
 /// Probes of signs ±1 (Rademacher's) are exact where the Jacobian is diagonal; else their variance is
 /// 2 Σ_{i≠j} S_ij², S being the Jacobian's symmetric part. Gaussian ones add 2 Σ_i S_ii².
+///
+/// The d probes √d·e_i of a sample, e_i the unit vectors, give the divergence exactly, for any Jacobian: the mean of
+/// their d·J_ii is the trace.
 public struct HutchinsonField<Base: DifferentiableField>: DivergenceField {
   private var base: Base
   /// [samples, probes, dimension]

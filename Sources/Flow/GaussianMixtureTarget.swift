@@ -2,7 +2,7 @@ import Foundation
 
 /// The marginal velocity field of the linear path from N(0, I) to a mixture of isotropic Gaussians,
 /// Σ_k w_k N(μ_k, s_k² I), in closed form.
-public struct GaussianMixtureTarget: VelocityField, Sendable {
+public struct GaussianMixtureTarget: DivergenceField, Sendable {
   /// One Gaussian of the mixture.
   public struct Component: Sendable {
     /// w, positive; the weights of a mixture sum to 1.
@@ -19,22 +19,12 @@ public struct GaussianMixtureTarget: VelocityField, Sendable {
       self.standardDeviation = standardDeviation
     }
 
-    /// S = (1 − t)² + t²·s², the variance of x_t in each dimension.
-    func variance(time t: Double) -> Double {
-      (1 - t) * (1 - t) + t * t * standardDeviation * standardDeviation
-    }
-
-    /// g = (t·s² − (1 − t)) / S, the slope of the component's own field.
-    func gain(time t: Double) -> Double {
-      (t * standardDeviation * standardDeviation - (1 - t)) / variance(time: t)
-    }
-
-    /// log(w·N(x; t·μ, S·I)) of the state x in `states` from `first` on.
-    func logJointDensity(_ states: Span<Double>, first: Int, time t: Double) -> Double {
-      let variance = variance(time: t)
+    /// log(w·N(x; t·μ, S·I)) of a state x, [dimension], where S = (1 − t)² + t²·s².
+    func logJointDensity(_ state: Span<Double>, time t: Double) -> Double {
+      let variance = LinearPath.variance(standardDeviation, time: t)
       var distance = 0.0
       for j in mean.indices {
-        let difference = states[first + j] - t * mean[j]
+        let difference = state[j] - t * mean[j]
         distance += difference * difference
       }
       return log(weight) - (Double(mean.count) * log(2 * .pi * variance) + distance / variance) / 2
@@ -56,23 +46,21 @@ public struct GaussianMixtureTarget: VelocityField, Sendable {
   public var dimension: Int { components[0].mean.count }
 
   /// u(x, t) = Σ_k γ_k [μ_k + (t·s_k² − (1 − t)) / S_k · (x − t·μ_k)], where
-  /// γ_k ∝ w_k N(x; t·μ_k, S_k I) is the probability that x came from component k.
+  /// γ_k ∝ w_k N(x; t·μ_k, S_k I) is the probability that x came from component k, and S_k = (1 − t)² + t²·s_k².
   public func evaluate(
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
     into velocities: inout MutableSpan<Double>
   ) {
     precondition(states.count == times.count * dimension && velocities.count == states.count)
     for row in times.indices {
-      let t = times[row]
-      let first = row * dimension
-      let total = logDensity(states, first: first, time: t)
-      for i in first..<first + dimension { velocities[i] = 0 }
-      for component in components {
-        let responsibility = exp(component.logJointDensity(states, first: first, time: t) - total)
-        let gain = component.gain(time: t)
+      let (t, first) = (times[row], row * dimension)
+      let state = states.extracting(first..<first + dimension)
+      for j in 0..<dimension { velocities[first + j] = 0 }
+      for (component, responsibility) in zip(components, responsibilities(state, time: t)) {
+        let gain = LinearPath.gain(component.standardDeviation, time: t)
         for j in 0..<dimension {
           let mean = component.mean[j]
-          velocities[first + j] += responsibility * (mean + gain * (states[first + j] - t * mean))
+          velocities[first + j] += responsibility * (mean + gain * (state[j] - t * mean))
         }
       }
     }
@@ -83,13 +71,43 @@ public struct GaussianMixtureTarget: VelocityField, Sendable {
   /// - Parameter state: [dimension] x.
   public func logDensity(_ state: Span<Double>, time: Double = 1) -> Double {
     precondition(state.count == dimension)
-    return logDensity(state, first: 0, time: time)
-  }
-
-  private func logDensity(_ states: Span<Double>, first: Int, time: Double) -> Double {
-    let logs = components.map { $0.logJointDensity(states, first: first, time: time) }
+    let logs = components.map { $0.logJointDensity(state, time: time) }
     // Far from all components every density underflows; relative to the largest they do not.
     let largest = logs.reduce(-.infinity, max)
     return largest + log(logs.reduce(0) { $0 + exp($1 - largest) })
+  }
+
+  /// With u = Σ_k γ_k v_k, v_k = μ_k + g_k (x − t·μ_k), and the components' scores s_k = −(x − t·μ_k)/S_k, of which
+  /// ∇γ_k = γ_k (s_k − Σ_l γ_l s_l):
+  ///
+  ///     div u = Σ_k γ_k (d·g_k + s_k·(v_k − u)).
+  public func evaluate(
+    _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
+    into velocities: inout MutableSpan<Double>, divergences: inout MutableSpan<Double>
+  ) {
+    evaluate(states, times: times, samples: samples, into: &velocities)
+    for row in times.indices {
+      let (t, first) = (times[row], row * dimension)
+      let state = states.extracting(first..<first + dimension)
+      var divergence = 0.0
+      for (component, responsibility) in zip(components, responsibilities(state, time: t)) {
+        let gain = LinearPath.gain(component.standardDeviation, time: t)
+        let variance = LinearPath.variance(component.standardDeviation, time: t)
+        var sum = Double(dimension) * gain
+        for j in 0..<dimension {
+          let mean = component.mean[j]
+          let offset = state[j] - t * mean
+          sum -= offset / variance * (mean + gain * offset - velocities[first + j])
+        }
+        divergence += responsibility * sum
+      }
+      divergences[row] = divergence
+    }
+  }
+
+  /// [components] γ_k at a state.
+  private func responsibilities(_ state: Span<Double>, time: Double) -> [Double] {
+    let total = logDensity(state, time: time)
+    return components.map { exp($0.logJointDensity(state, time: time) - total) }
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// The marginal velocity field of the linear path from N(0, I) to data distributed as N(μ, diag s²), in
 /// closed form. Flow, divergence and loss are known exactly: an oracle for solvers and training.
-public struct GaussianTarget: VelocityField, Sendable {
+public struct GaussianTarget: DivergenceField, DifferentiableField, Sendable {
   /// μ, [dimension].
   public let mean: [Double]
   /// s, [dimension], positive.
@@ -27,7 +27,7 @@ public struct GaussianTarget: VelocityField, Sendable {
       let t = times[row]
       for j in 0..<dimension {
         let i = row * dimension + j
-        velocities[i] = mean[j] + gain(j, time: t) * (states[i] - t * mean[j])
+        velocities[i] = mean[j] + LinearPath.gain(standardDeviation[j], time: t) * (states[i] - t * mean[j])
       }
     }
   }
@@ -37,12 +37,14 @@ public struct GaussianTarget: VelocityField, Sendable {
   /// - Parameter noise: [dimension] x₀.
   public func flow(_ noise: [Double], time: Double = 1) -> [Double] {
     precondition(noise.count == dimension)
-    return (0..<dimension).map { time * mean[$0] + variance($0, time: time).squareRoot() * noise[$0] }
+    return (0..<dimension).map { j in
+      time * mean[j] + LinearPath.variance(standardDeviation[j], time: time).squareRoot() * noise[j]
+    }
   }
 
   /// div u at any state.
   public func divergence(time: Double) -> Double {
-    (0..<dimension).reduce(0) { $0 + gain($1, time: time) }
+    standardDeviation.reduce(0) { $0 + LinearPath.gain($1, time: time) }
   }
 
   /// ∫₀¹ div u dt = Σ_j log s_j, the change of log-density along the flow with its sign turned.
@@ -56,15 +58,31 @@ public struct GaussianTarget: VelocityField, Sendable {
     .pi / 2 * standardDeviation.reduce(0, +) / Double(dimension)
   }
 
-  /// σ_t² of dimension j.
-  private func variance(_ j: Int, time t: Double) -> Double {
-    let s = standardDeviation[j]
-    return (1 - t) * (1 - t) + t * t * s * s
+  public func evaluate(
+    _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
+    into velocities: inout MutableSpan<Double>, divergences: inout MutableSpan<Double>
+  ) {
+    evaluate(states, times: times, samples: samples, into: &velocities)
+    for row in times.indices { divergences[row] = divergence(time: times[row]) }
   }
 
-  /// ∂u_j/∂x_j.
-  func gain(_ j: Int, time t: Double) -> Double {
-    let s = standardDeviation[j]
-    return (t * s * s - (1 - t)) / variance(j, time: t)
+  /// The Jacobian is diagonal: zᵀ(∂u/∂x)z = Σ_j ∂u_j/∂x_j z_j².
+  public func evaluate(
+    _ states: Span<Double>, times: Span<Double>, samples: Span<Int>, probes: Span<Double>,
+    into velocities: inout MutableSpan<Double>, quadraticForms: inout MutableSpan<Double>
+  ) {
+    evaluate(states, times: times, samples: samples, into: &velocities)
+    let probeCount = times.isEmpty ? 0 : quadraticForms.count / times.count
+    for row in times.indices {
+      for probe in 0..<probeCount {
+        let first = (samples[row] * probeCount + probe) * dimension
+        var sum = 0.0
+        for j in 0..<dimension {
+          let z = probes[first + j]
+          sum += LinearPath.gain(standardDeviation[j], time: times[row]) * z * z
+        }
+        quadraticForms[row * probeCount + probe] = sum
+      }
+    }
   }
 }

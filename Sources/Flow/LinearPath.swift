@@ -29,4 +29,14 @@ public enum LinearPath {
     let remaining = 1 - time
     for i in mean.indices { mean[i] = state[i] + remaining * velocity[i] }
   }
+
+  /// (1 − t)² + t²·s², the variance of x_t in a dimension where the noise has variance 1 and the data s².
+  static func variance(_ s: Double, time t: Double) -> Double {
+    (1 - t) * (1 - t) + t * t * s * s
+  }
+
+  /// (t·s² − (1 − t)) / ((1 − t)² + t²·s²), the slope of the marginal field where noise and data are normal.
+  static func gain(_ s: Double, time t: Double) -> Double {
+    (t * s * s - (1 - t)) / variance(s, time: t)
+  }
 }

@@ -10,6 +10,85 @@ public enum Solver: Sendable {
   ///   - rtol: relative tolerance; at least 100 ulp of 1 is used, as less cannot be reached.
   ///   - atol: absolute tolerance, positive: a component that passes zero has no other scale.
   case adaptive(rtol: Double, atol: Double, control: StepControl = .sample)
+
+  /// Good for drawing samples, and the default of the command line.
+  public static let standard = Solver.adaptive(rtol: 1e-3, atol: 1e-3)
+}
+
+extension Solver {
+  /// Integrates dx/dt = u(x, t) for many samples, from one time to another, forward or backward.
+  ///
+  /// The field is evaluated between the two times only, and the last step ends exactly at `end`. With fixed
+  /// steps, or `.sample` control, a sample's result has the same bits alone or among others.
+  ///
+  /// - Parameters:
+  ///   - states: [count, dimension], row-major: the samples at `start`, replaced by those at `end`. Left as
+  ///     they were when an error is thrown.
+  ///   - observe: is lent each accepted step. What it throws ends the integration.
+  /// - Throws: `SolverError`, and whatever the field or the observer throws.
+  @discardableResult
+  public func integrate<Field: VelocityField & ~Copyable>(
+    _ field: inout Field, from start: Double, to end: Double, states: inout [Double],
+    observe: (borrowing AcceptedStep) throws -> Void = { _ in }
+  ) throws -> SolverStatistics {
+    let dimension = field.dimension
+    precondition(start.isFinite && end.isFinite, "cannot integrate from \(start) to \(end)")
+    precondition(
+      dimension > 0 && states.count.isMultiple(of: dimension),
+      "\(states.count) numbers are not a whole number of samples of dimension \(dimension)")
+    let count = states.count / dimension
+    guard count > 0, start != end else {
+      let zeros = Array(repeating: 0, count: count)
+      return SolverStatistics(evaluations: zeros, accepted: zeros, rejected: zeros, calls: 0)
+    }
+
+    if let i = states.firstIndex(where: { !$0.isFinite }) {
+      throw SolverError.nonFiniteState(sample: i / dimension, component: i % dimension, time: start)
+    }
+
+    switch self {
+    case .fixed(let tableau, let steps):
+      precondition(steps > 0, "\(steps) steps; at least one is needed")
+      var solution = RungeKutta(
+        tableau, states: states, dimension: dimension, rowsPerGroup: count, time: start)
+      try solution.takeEqualSteps(steps, of: &field, from: start, to: end, observe)
+      states = solution.states
+      return solution.statistics
+
+    case .adaptive(let rtol, let atol, let control):
+      let tolerance = Tolerance(rtol: rtol, atol: atol)
+      var solution = RungeKutta(
+        .dormandPrince, states: states, dimension: dimension,
+        rowsPerGroup: control == .batch ? count : 1, time: start)
+      try solution.takeControlledSteps(of: &field, from: start, to: end, tolerance, observe)
+      states = solution.states
+      return solution.statistics
+    }
+  }
+
+  /// Takes samples from one time to another and returns them. Use `integrate` to follow the steps or to count the
+  /// evaluations.
+  ///
+  /// - Parameter states: [count, dimension], row-major: the samples at `start`.
+  /// - Returns: [count, dimension], the samples at `end`.
+  /// - Throws: `SolverError`, and what the field throws.
+  public func solve(
+    _ field: some VelocityField, from states: [Double], start: Double = 0, end: Double = 1
+  ) throws -> [Double] {
+    var (field, states) = (field, states)
+    try integrate(&field, from: start, to: end, states: &states)
+    return states
+  }
+}
+
+extension Solver: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .fixed(let tableau, let steps): "\(tableau.name), \(steps) steps"
+    case .adaptive(let rtol, let atol, let control):
+      "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
+    }
+  }
 }
 
 /// What one step size is chosen for.
@@ -23,17 +102,21 @@ public enum StepControl: String, Sendable, CaseIterable {
 
 /// What an integration did.
 public struct SolverStatistics: Sendable, Equatable {
-  /// [count] Evaluations of the field at each sample: SciPy's `nfev`, 2 + 6·attempts, where adaptive.
+  /// [count] Evaluations of the field at each sample: SciPy's `nfev`, 2 + 6·attempts, where adaptive. An attempt
+  /// that met something not finite ended there and has fewer.
   public var evaluations: [Int]
   /// [count] The steps taken by each sample.
   public var accepted: [Int]
-  /// [count] The attempts of each sample that were not accurate enough.
+  /// [count] The attempts of each sample that were not accurate enough, or not finite.
   public var rejected: [Int]
   /// Calls of the field, each with all samples that were under way.
   public var calls: Int
 }
 
 /// Why an integration stopped before its end. Samples are rows of the states given to the solver.
+///
+/// When an adaptive step meets a state or velocity that is not finite, a smaller step is tried. The solve ends only
+/// where state or velocity are not finite at the start, or where no smaller step is left.
 public enum SolverError: Error, Equatable {
   case nonFiniteVelocity(sample: Int, component: Int, time: Double)
   case nonFiniteState(sample: Int, component: Int, time: Double)

@@ -7,11 +7,13 @@ public enum ContactSheet {
   ///   - pixels: [count, height, width, channels], row-major, at least one image.
   ///   - columns: images in a row; a sheet of fewer images is only as wide as they are.
   ///   - padding: pixels around and between the images, whatever the scale.
-  ///   - scale: side of the square that each pixel becomes.
+  ///   - scale: side of the square that each pixel becomes; nil for what makes images of about 64 pixels a side.
   public static func image(
-    pixels: [UInt8], height: Int, width: Int, channels: Int, columns: Int, padding: Int = 2, scale: Int = 1
+    pixels: [UInt8], height: Int, width: Int, channels: Int, columns: Int, padding: Int = 2, scale: Int? = nil
   ) -> PNGImage {
     precondition(height > 0 && width > 0 && channels > 0, "images without pixels")
+    let side = max(height, width)
+    let scale = scale ?? max(1, (64 + side / 2) / side)
     precondition(columns > 0 && scale > 0 && padding >= 0, "columns and scale are at least 1")
     let size = height * width * channels
     precondition(!pixels.isEmpty && pixels.count.isMultiple(of: size), "not a whole number of images")

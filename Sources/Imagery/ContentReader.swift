@@ -1,128 +1,87 @@
 import CZlib
 import Files
+import Foundation
 
 /// The content of a file from front to back, inflated if the file's first two bytes are gzip's, whatever its
-/// name. A gzip file (RFC 1952) may consist of several members, and zeros may follow the last one; any other
-/// trailing byte is an error, as is a member that is cut short or fails its own CRC.
+/// name. A gzip file (RFC 1952) may consist of several members, and zeros may follow the last one; other
+/// trailing bytes are an error, as is a member that is cut short or fails its own CRC.
 struct ContentReader: ~Copyable {
-  private var file: FileInput
-  /// zlib keeps a pointer to its stream, which therefore has an address of its own; nil for a plain file.
-  private let inflater: UnsafeMutablePointer<z_stream>?
-  private var isBetweenMembers = false
+  let path: String
+  private let file: gzFile
+  /// Belongs to `file`.
+  private let descriptor: Int32
+  private let fileSize: Int
+
+  /// Bytes of the file that zlib holds, half of what it inflates ahead.
+  private static let bufferSize = 1 << 16
 
   init(_ path: String) throws(FileError) {
-    var file = try FileInput(path)
-    let isCompressed = try file.begins(with: [0x1F, 0x8B])
-    self.file = file
-    self.inflater = isCompressed ? Self.makeInflater() : nil
+    let (descriptor, size) = try openForReading(path)
+    guard let file = gzdopen(descriptor, "r") else { preconditionFailure("zlib is out of memory") }
+    gzbuffer(file, UInt32(Self.bufferSize))
+    (self.path, self.file, self.descriptor, fileSize) = (path, file, descriptor, size)
   }
 
-  deinit {
-    guard let inflater else { return }
-    inflateEnd(inflater)
-    inflater.deallocate()
-  }
+  deinit { gzclose_r(file) }
 
-  private static func makeInflater() -> UnsafeMutablePointer<z_stream> {
-    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    // 16 + MAX_WBITS: a gzip wrapper and nothing else.
-    let status = inflateInit2_(stream, 16 + MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    precondition(status == Z_OK, "zlib can't start: out of memory, or another version than at build time")
-    return stream
-  }
-
-  var path: String { file.path }
+  private var isPlain: Bool { gzdirect(file) == 1 }
 
   /// No content can be longer: deflate's best is 258 bytes from 2 bits, a factor of 1032.
-  var maximumSize: Int { inflater == nil ? file.size : file.size.multipliedCapped(by: 1032) }
+  var maximumSize: Int {
+    let (product, overflow) = fileSize.multipliedReportingOverflow(by: 1032)
+    return isPlain ? fileSize : overflow ? .max : product
+  }
 
   /// The next `count` bytes, fewer at the end of the content.
   mutating func read(_ count: Int) throws(FileError) -> [UInt8] {
     try [UInt8](capacity: count) { (output) throws(FileError) in
-      while !output.isFull, try readSome(into: &output) {}
+      while !output.isFull {
+        let countBefore = output.count
+        output.withUnsafeMutableBufferPointer { target, initializedCount in
+          let room = target.extracting(initializedCount...)
+          // Small pieces come out of zlib's buffer, which `isAtEnd` relies on.
+          let read = gzread(file, room.baseAddress, UInt32(min(room.count, Self.bufferSize)))
+          initializedCount += max(0, Int(read))
+        }
+        if output.count == countBefore { return try checkStatus() }
+      }
     }
   }
 
-  /// Appends at least one byte to `output`, which is not full; false at the end of the content.
-  private mutating func readSome(into output: inout OutputSpan<UInt8>) throws(FileError) -> Bool {
-    guard let inflater else { return try copySome(into: &output) }
-    let countBefore = output.count
-    while output.count == countBefore {
-      if isBetweenMembers {
-        guard try beginNextMember(inflater) else { return false }
+  /// Whether all content has been read. If so, what follows gzip data is checked, over which zlib passes silently.
+  mutating func isAtEnd() throws(FileError) -> Bool {
+    // zlib inflates ahead up to the end of a member. This is where the last one ends, if it has any content.
+    var offset = Int(gzoffset(file))
+    let isInsideBuffer = lseek(descriptor, 0, SEEK_CUR) > offset
+    guard try read(1).isEmpty else { return false }
+    // Exactly at the end of zlib's buffer, a member's last few bytes may not have been taken yet: not to refuse a sound
+    // file, nothing is said about what follows there.
+    guard !isPlain && isInsideBuffer else { return true }
+    var bytes = [UInt8](repeating: 0, count: Self.bufferSize)
+    while case let count = pread(descriptor, &bytes, bytes.count, off_t(offset)), count > 0 {
+      // Members without content, which zlib has checked.
+      if bytes.starts(with: [0x1F, 0x8B]) { return true }
+      guard bytes[..<count].allSatisfy({ $0 == 0 }) else {
+        throw .damaged(path, "has other bytes after its gzip data")
       }
-      guard try file.refill() else {
-        throw .damaged(path, "is cut short: its gzip data ends early")
-      }
-      switch Self.inflateSome(from: &file, into: &output, inflater) {
-      case Z_OK: break
-      case Z_STREAM_END: isBetweenMembers = true
-      default:
-        let reason = inflater.pointee.msg.map { String(cString: $0) } ?? "unknown error"
-        throw .damaged(path, "holds damaged gzip data (\(reason))")
-      }
+      offset += count
     }
     return true
   }
 
-  /// One call of zlib's `inflate`. Returns its status.
-  private static func inflateSome(
-    from file: inout FileInput, into output: inout OutputSpan<UInt8>,
-    _ inflater: UnsafeMutablePointer<z_stream>
-  ) -> Int32 {
-    output.withUnsafeMutableBufferPointer { target, initializedCount in
-      // zlib counts in 32 bits.
-      let room = UInt32(clamping: target.count - initializedCount)
-      var status = Z_OK
-      file.consume { source in
-        inflater.pointee.next_in = source.baseAddress
-        inflater.pointee.avail_in = UInt32(source.count)
-        inflater.pointee.next_out = target.baseAddress?.advanced(by: initializedCount)
-        inflater.pointee.avail_out = room
-        status = inflate(inflater, Z_NO_FLUSH)
-        return source.count - Int(inflater.pointee.avail_in)
-      }
-      initializedCount += Int(room - inflater.pointee.avail_out)
-      return status
+  private func checkStatus() throws(FileError) {
+    var status = Z_OK
+    let text = gzerror(file, &status).map { String(cString: $0) } ?? ""
+    switch status {
+    case Z_OK: return
+    case Z_BUF_ERROR: throw .damaged(path, "is cut short: its gzip data ends early")
+    case Z_ERRNO:
+      throw FileError(
+        .inputOutput, path, "can't be read: \(systemErrorText())", remedy: "check the disk it lies on")
+    default:
+      // "<fd:3>: incorrect data check"
+      let reason = text.components(separatedBy: ": ").last ?? text
+      throw .damaged(path, "holds damaged gzip data (\(reason))")
     }
-  }
-
-  /// Goes on to a concatenated member, or past the zeros at the end; false at the end of the file.
-  private mutating func beginNextMember(
-    _ inflater: UnsafeMutablePointer<z_stream>
-  ) throws(FileError) -> Bool {
-    if try file.peek() == 0x1F {
-      inflateReset(inflater)
-      isBetweenMembers = false
-      return true
-    }
-    while let byte = try file.peek() {
-      guard byte == 0 else { throw .damaged(path, "has other bytes after its gzip data") }
-      file.consume { $0.prefix(while: { $0 == 0 }).count }
-    }
-    return false
-  }
-
-  private mutating func copySome(into output: inout OutputSpan<UInt8>) throws(FileError) -> Bool {
-    guard try file.refill() else { return false }
-    output.withUnsafeMutableBufferPointer { target, initializedCount in
-      let room = target.extracting(initializedCount...)
-      file.consume { source in
-        let count = min(source.count, room.count)
-        _ = room.extracting(..<count).initialize(fromContentsOf: source.extracting(..<count))
-        initializedCount += count
-        return count
-      }
-    }
-    return true
-  }
-}
-
-extension Int {
-  /// The product, or `Int.max` where it overflows. Both factors are non-negative.
-  fileprivate func multipliedCapped(by other: Int) -> Int {
-    let (product, overflow) = multipliedReportingOverflow(by: other)
-    return overflow ? .max : product
   }
 }

@@ -43,7 +43,7 @@ public enum IDXFile {
     guard bytes.count == size else {
       throw .damaged(path, "announces \(size) bytes of data and holds \(bytes.count)")
     }
-    guard try reader.read(1).isEmpty else {
+    guard try reader.isAtEnd() else {
       throw .damaged(path, "holds more than the \(size) bytes of data that it announces")
     }
     return IDXArray(dimensions: dimensions, bytes: bytes)

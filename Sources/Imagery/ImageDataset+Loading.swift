@@ -33,7 +33,7 @@ extension ImageDataset {
   ) throws(FileError) -> ImageDataset {
     if name == SyntheticStrokes.name { return SyntheticStrokes.make(split: split) }
     if downloadable.contains(name) {
-      let directory = (datasetsDirectory as NSString).appendingPathComponent(name)
+      let directory = datasetsDirectory.appendingPath(name)
       guard let files = OfficialFiles(in: directory) else {
         throw FileError(
           .missing, directory, "doesn't hold the data set \(name)",
@@ -114,7 +114,7 @@ private struct OfficialFiles {
   private static func find(_ stem: String, rank: Int, in directory: String) -> String? {
     ["\(stem)-idx\(rank)-ubyte", "\(stem).idx\(rank)-ubyte"]
       .flatMap { [$0, $0 + ".gz"] }
-      .map { (directory as NSString).appendingPathComponent($0) }
+      .map { directory.appendingPath($0) }
       .first { FileManager.default.fileExists(atPath: $0) }
   }
 }
@@ -169,7 +169,7 @@ private struct SingleFile {
     return
       names
       .filter { !$0.hasPrefix(".") && !($0.hasSuffix(".gz") && names.contains(String($0.dropLast(3)))) }
-      .map { (directory as NSString).appendingPathComponent($0) }
+      .map { directory.appendingPath($0) }
       .filter { path in
         var isDirectory: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)

@@ -120,7 +120,7 @@ public struct ImportedImages: Sendable {
     try writeDirectoryDurably(directory) { (directory) throws(FileError) in
       for split in ImageDataset.Split.allCases {
         let indices = splits[split, default: []]
-        let path = (directory as NSString).appendingPathComponent(split.filePrefix)
+        let path = directory.appendingPath(split.filePrefix)
         try IDXFile.write(
           dimensions: [indices.count, side, side, 3], to: path + "-images-idx4-ubyte"
         ) { (file) throws(FileError) in
@@ -136,7 +136,7 @@ public struct ImportedImages: Sendable {
         }
       }
       if let classes {
-        let path = (directory as NSString).appendingPathComponent("classes.json")
+        let path = directory.appendingPath("classes.json")
         do {
           try writeDurably(path, [UInt8](JSONEncoder().encode(classes.map(\.name))) + [10])
         } catch let error as FileError {

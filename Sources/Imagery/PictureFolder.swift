@@ -24,13 +24,13 @@ public struct PictureFolder: Sendable {
     self.path = path
     let top = try Self.list(path)
     let folders = try top.folders.map { (name) throws(FileError) in
-      let folder = (path as NSString).appendingPathComponent(name)
+      let folder = path.appendingPath(name)
       let files = try Self.list(folder).files
-      return (name: name, files: files.map { (folder as NSString).appendingPathComponent($0) })
+      return (name: name, files: files.map { folder.appendingPath($0) })
     }.filter { !$0.files.isEmpty }
     if folders.isEmpty {
       classNames = nil
-      entries = top.files.map { Entry(path: (path as NSString).appendingPathComponent($0), classIndex: 0) }
+      entries = top.files.map { Entry(path: path.appendingPath($0), classIndex: 0) }
     } else {
       if let loose = top.files.first(where: { Self.hasPictureSuffix($0) }) {
         throw FileError(
@@ -54,7 +54,7 @@ public struct PictureFolder: Sendable {
   }
 
   private static func hasPictureSuffix(_ name: String) -> Bool {
-    ["jpg", "jpeg", "png"].contains((name as NSString).pathExtension.lowercased())
+    ["jpg", "jpeg", "png"].contains(name.fileExtension)
   }
 
   /// The visible regular files and folders in `path`, each by name.
@@ -70,7 +70,7 @@ public struct PictureFolder: Sendable {
     for name in names.sorted() where !name.hasPrefix(".") {
       var isDirectory: ObjCBool = false
       let isThere = FileManager.default.fileExists(
-        atPath: (path as NSString).appendingPathComponent(name), isDirectory: &isDirectory)
+        atPath: path.appendingPath(name), isDirectory: &isDirectory)
       if isThere && isDirectory.boolValue { folders.append(name) } else { files.append(name) }
     }
     return (files, folders)

@@ -39,11 +39,7 @@ package enum ActivationFunction: String, Sendable, CaseIterable {
         let s = sigmoid(x)
         return dy * s.addingProduct(s * x, one - s)
       }
-    case .tanh:
-      map(count, x, dy, into: dx) { x, dy in
-        let y = hyperbolicTangent(x)
-        return dy * (one - y * y)
-      }
+    case .tanh: map(count, x, dy, into: dx) { $1 * hyperbolicTangentDerivative($0) }
     case .relu: map(count, x, dy, into: dx) { $1.replacing(with: zero, where: $0 .<= zero) }
     }
   }
@@ -75,9 +71,7 @@ package enum ActivationFunction: String, Sendable, CaseIterable {
     case .silu:
       let s = sigmoid(x)
       return s * (one - s) * (Lanes(repeating: 2) + x * (one - s - s))
-    case .tanh:
-      let y = hyperbolicTangent(x)
-      return Lanes(repeating: -2) * y * (one - y * y)
+    case .tanh: return Lanes(repeating: -2) * hyperbolicTangent(x) * hyperbolicTangentDerivative(x)
     case .relu: return zero
     }
   }
@@ -91,18 +85,26 @@ private var one: Lanes {
 }
 
 @inline(__always)
-private func exponentialLinear(_ x: Lanes) -> Lanes { (exp(x) - one).replacing(with: x, where: x .> zero) }
+private func exponentialLinear(_ x: Lanes) -> Lanes { expMinusOne(x).replacing(with: x, where: x .> zero) }
 
 @inline(__always)
 private func exponentialLinearDerivative(_ x: Lanes) -> Lanes {
   exp(x).replacing(with: one, where: x .> zero)
 }
 
-/// tanh x = 2·s(2x) − 1, to about 1e-7 absolutely.
+/// tanh x = (e^2x − 1) / (e^2x + 1).
 @inline(__always)
 private func hyperbolicTangent(_ x: Lanes) -> Lanes {
-  let s = sigmoid(x + x)
-  return s + s - one
+  let e = expMinusOne(x + x)
+  return e / (e + Lanes(repeating: 2))
+}
+
+/// 4·e^2x / (e^2x + 1)²: 1 − tanh² x would cancel far from 0.
+@inline(__always)
+private func hyperbolicTangentDerivative(_ x: Lanes) -> Lanes {
+  let e = exp(x + x)
+  let s = one / (one + e)
+  return Lanes(repeating: 4) * (e * s) * s
 }
 
 @inline(__always)

@@ -55,7 +55,14 @@ package final class Arena: @unchecked Sendable {
   /// places at once, each on a page of its own.
   private static let hugePage = 2 << 20
 
+  /// Looked at before anything is computed: a build for a newer CPU would die of an illegal instruction somewhere. (A
+  /// precondition's message isn't printed by an optimised build.)
+  private static let checkedCPU: Void = {
+    if !cpuIsSufficient { fatalError(insufficientCPU) }
+  }()
+
   package init(count: Int) {
+    _ = Self.checkedCPU
     precondition(count >= 0)
     self.count = count
     let bytes = max(count, 1) * 4

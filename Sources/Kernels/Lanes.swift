@@ -20,6 +20,10 @@ package var buildFlavour: String { String(cString: inkflow_build_flavour()) }
 
 /// Whether this CPU has all the instructions that the build may use.
 package var cpuIsSufficient: Bool { inkflow_cpu_is_sufficient() }
+/// What to do if it has not.
+package var insufficientCPU: String {
+  "this build needs a CPU with \(buildFlavour); build it on this machine: swift build -c release"
+}
 
 typealias Source = UnsafePointer<Float>
 typealias Destination = UnsafeMutablePointer<Float>

@@ -11,16 +11,10 @@ package func linear(
 ) {
   let (c, o) = (x.count / rows, y.count / rows)
   precondition(x.count == rows * c && y.count == rows * o && weights.count == c * o)
-  let biasPointer: Source?
-  if let bias {
-    precondition(bias.count == o)
-    biasPointer = bias.pointer
-  } else {
-    biasPointer = nil
-  }
+  precondition(bias == nil || bias?.count == o)
   Contraction(
     rows: rows, columns: o, aRow: c, cRow: o, inner: .init(count: c, a: 1, b: o), accumulates: accumulates
-  ).run(x.pointer, weights.pointer, bias: biasPointer, into: y.pointer)
+  ).run(x.pointer, weights.pointer, bias: bias?.pointer, into: y.pointer)
 }
 
 /// dw[c, o] += Σ_m x[m, c] · dy[m, o]. (The input gradient is `linear` with the transposed weights.)

@@ -16,4 +16,4 @@ package func spinMultiplyAdds(iterations: Int) -> Float {
 }
 
 /// Floating-point operations of one iteration of `spinMultiplyAdds`.
-package var multiplyAddsPerIteration: Int { 12 * 2 * laneCount }
+package var operationsPerIteration: Int { 12 * 2 * laneCount }

@@ -2,11 +2,27 @@
 /// same bits. Polynomials in Cephes' manner (Moshier, single precision: expf, logf, sinf/cosf); the tests
 /// state the error in ulp against Double.
 ///
-/// Transparent, here and in `sigmoid`: asked to inline them always, the compiler still called them for each vector.
+/// Transparent, here and in what uses it: asked to inline them always, the compiler still called them for each vector.
 @_transparent
 package func exp(_ x: Lanes) -> Lanes {
-  // e^x = 2^n · e^r, n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the result is held at about e^±87.
-  // (`clamped` and `pointwiseMin` would go lane by lane; NaN stays NaN here.)
+  let (r, p, exponent) = exponentialParts(x)
+  let power = (Lanes(repeating: 1) + r).addingProduct(p, r * r)
+  return unsafeBitCast(unsafeBitCast(power, to: Bits.self) &+ exponent, to: Lanes.self)
+}
+
+/// e^x − 1, with all digits near 0 too: 2^n·(e^r − 1) + (2^n − 1).
+@_transparent
+package func expMinusOne(_ x: Lanes) -> Lanes {
+  let (r, p, exponent) = exponentialParts(x)
+  let one = Lanes(repeating: 1)
+  let scale = unsafeBitCast(unsafeBitCast(one, to: Bits.self) &+ exponent, to: Lanes.self)
+  return (scale - one).addingProduct(scale, r.addingProduct(p, r * r))
+}
+
+/// r, p and n·2²³ of e^x = 2^n·e^r = 2^n·(1 + r + p·r²), n = round(x / ln 2), |r| ≤ ln 2 / 2. Past ±87 the power is held
+/// at about e^±87. (`clamped` and `pointwiseMin` would go lane by lane; NaN stays NaN here.)
+@_transparent
+private func exponentialParts(_ x: Lanes) -> (r: Lanes, p: Lanes, exponent: Bits) {
   let (low, high) = (Lanes(repeating: -87.33), Lanes(repeating: 88.37))
   let x = x.replacing(with: low, where: x .< low).replacing(with: high, where: x .> high)
   // Adding 1.5·2²³ rounds to an integer and leaves it in the low mantissa bits.
@@ -21,9 +37,7 @@ package func exp(_ x: Lanes) -> Lanes {
   p = Lanes(repeating: 4.166_579_59e-2).addingProduct(p, r)
   p = Lanes(repeating: 1.666_666_55e-1).addingProduct(p, r)
   p = Lanes(repeating: 5.000_000_12e-1).addingProduct(p, r)
-  p = (Lanes(repeating: 1) + r).addingProduct(p, r * r)
-  let exponent = unsafeBitCast(shifted, to: Bits.self) &<< 23
-  return unsafeBitCast(unsafeBitCast(p, to: Bits.self) &+ exponent, to: Lanes.self)
+  return (r, p, unsafeBitCast(shifted, to: Bits.self) &<< 23)
 }
 
 /// 1 / (1 + e^−x).

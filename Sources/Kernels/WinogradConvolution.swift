@@ -6,7 +6,7 @@
 ///
 /// Channels are multiples of the vector's lanes. Each tile's numbers depend on its own patch alone, so an image's don't
 /// depend on its neighbours.
-struct WinogradConvolution: Sendable {
+struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   let shape: ImageShape
   let outputChannels: Int
   private let pairs: Pairs
@@ -63,7 +63,8 @@ struct WinogradConvolution: Sendable {
       * Contraction.columnsPerTile
   }
 
-  var weightCount: Int { points.count * inputChannels * packedOutputs }
+  var preparedCount: Int? { preparedFlippedCount }
+  var preparedFlippedCount: Int { points.count * inputChannels * packedOutputs }
 
   // MARK: Weights
 
@@ -79,7 +80,7 @@ struct WinogradConvolution: Sendable {
   /// U = G g Gᵀ.
   ///
   /// - Parameters: g: [3, 3, in, out]; u: [points, out / block, in, block].
-  func transformWeights(_ g: Source, into u: Destination) {
+  func prepare(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     for channel in 0..<c {
       for output in stride(from: 0, to: o, by: laneCount) {
@@ -94,7 +95,7 @@ struct WinogradConvolution: Sendable {
   /// `inputChannels` are then that one's outputs.
   ///
   /// - Parameters: g: [3, 3, out, in], in this convolution's terms.
-  func transformFlippedWeights(_ g: Source, into u: Destination) {
+  func prepareFlipped(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     // The transposed weights pass through the last nine points' places: each vector's taps are read from
     // there before its own points are written.
@@ -116,12 +117,12 @@ struct WinogradConvolution: Sendable {
   /// - Parameters:
   ///   - x: [count] padded images.
   ///   - u: transformed weights.
-  ///   - bias: [out], or [count, out] if `biasPerImage`; nil for none.
+  ///   - bias: [out], one for all images if `biasPitch` is 0; nil for none.
   ///   - y: [count, height, width, out], halved sides where pairs of outputs are added.
   ///   - addend: as y, what the results are added to; may be y itself. Nil for none.
   ///   - share: which part of y to compute, `share.index` of `share.count`.
   func forward(
-    _ x: Source, count: Int, _ u: Source, bias: Source?, biasPerImage: Bool, addend: Source?,
+    _ x: Source, count: Int, _ u: Source, bias: Source?, biasPitch: Int, addend: Source?,
     into y: Destination, share: (index: Int, count: Int), scratch: Destination
   ) {
     let (tiles, channels) = part(share, count)
@@ -143,11 +144,19 @@ struct WinogradConvolution: Sendable {
         let (image, row, column) = position(of: tile)
         writeOutput(
           m + (tile - tiles.lowerBound) * o, pitch: mPitch, row: row, column: column, channels: channels,
-          bias: bias.map { $0 + (biasPerImage ? image * outputChannels : 0) },
+          bias: bias.map { $0 + image * biasPitch },
           addend: addend.map { $0 + image * outputPixels * outputChannels },
           into: y + image * outputPixels * outputChannels)
       }
     }
+  }
+
+  func inputGradient(
+    _ dy: Source, count: Int, _ flipped: Source, into dx: Destination, accumulates: Bool, scratch: Destination
+  ) {
+    forward(
+      dy, count: count, flipped, bias: nil, biasPitch: 0, addend: accumulates ? Source(dx) : nil, into: dx,
+      share: (0, 1), scratch: scratch)
   }
 
   private var outputPixels: Int { pairs == .ofOutput ? shape.pixels / 4 : shape.pixels }

@@ -53,7 +53,7 @@ struct Embedding: Sendable {
     linear(
       activations[sinusoids[all]], rows: count, weights: parameters[first.weight],
       bias: parameters[first.bias], into: activations.mutable(hidden[all]))
-    silu(activations[hidden[all]], into: activations.mutable(activatedHidden[all]))
+    ActivationFunction.silu.apply(activations[hidden[all]], into: activations.mutable(activatedHidden[all]))
     linear(
       activations[activatedHidden[all]], rows: count, weights: parameters[second.weight],
       bias: parameters[second.bias], into: activations.mutable(embedded[all]))
@@ -62,7 +62,8 @@ struct Embedding: Sendable {
         add(parameters[row], into: activations.mutable(embedded[image]))
       }
     }
-    silu(activations[embedded[all]], into: activations.mutable(output.activated[all]))
+    ActivationFunction.silu.apply(
+      activations[embedded[all]], into: activations.mutable(output.activated[all]))
   }
 
   private func classEmbedding(of image: Int, _ pass: ForwardPass) -> Slice? {
@@ -81,7 +82,7 @@ struct Embedding: Sendable {
     let (activations, gradients, count) = (pass.activations, pass.gradients, pass.count)
     guard let parameterGradients = pass.parameterGradients else { return }
     let all = pass.images
-    siluGradient(
+    ActivationFunction.silu.multiplyByDerivative(
       activations[embedded[all]], gradients[output.activated.gradient(all)],
       into: gradients.mutable(embedded.gradient(all)))
     for image in all {
@@ -93,7 +94,7 @@ struct Embedding: Sendable {
     linear(
       gradients[embedded.gradient(all)], rows: count, weights: pass.prepared[second.transposed],
       into: gradients.mutable(activatedHidden.gradient(all)))
-    siluGradient(
+    ActivationFunction.silu.multiplyByDerivative(
       activations[hidden[all]], gradients[activatedHidden.gradient(all)],
       into: gradients.mutable(hidden.gradient(all)))
     pass.addGradients(of: first, input: sinusoids[all], hidden.gradient(all), rows: count)

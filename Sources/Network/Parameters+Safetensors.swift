@@ -13,11 +13,13 @@ extension FlowNetwork {
 
   /// A parameter arena of a file's tensors.
   ///
-  /// - Throws: `.malformed` naming the first tensor that is missing or has another shape.
+  /// - Throws: `.malformed` naming the first tensor that is missing, has another shape or isn't finite.
   package func load(_ file: SafetensorsFile, prefix: String = "") throws(FileError) -> Arena {
     let arena = Arena(count: plan.parameters.count)
     for parameter in parameters {
-      parameter.load(try file.floats(prefix + parameter.name, shape: parameter.shape), into: arena)
+      let values = try file.floats(prefix + parameter.name, shape: parameter.shape)
+      try file.requireFinite(values, prefix + parameter.name)
+      parameter.load(values, into: arena)
     }
     return arena
   }

@@ -102,6 +102,14 @@ extension SafetensorsFile {
     return values
   }
 
+  /// - Throws: `.malformed` where a weight is NaN or infinite: nothing can be computed with it.
+  public func requireFinite(_ values: [Float], _ name: String) throws(FileError) {
+    guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+    throw FileError(
+      .malformed, path, "has \(values[index]) in tensor '\(name)' at element \(index)",
+      remedy: "take weights from before the training diverged")
+  }
+
   /// Copies the elements of an F32 tensor, row-major.
   ///
   /// - Parameters:

@@ -55,7 +55,7 @@ public struct UNet: FlowNetwork {
   private struct UpLevel: Sendable {
     let shape: ImageShape
     var units: [Unit] = []
-    var upsampler: UpsamplingLayer?
+    var upsampler: ConvolutionLayer?
   }
 
   /// Floats of the weights with their moments and gradients and of one worker's tensors: 16 GB.
@@ -159,7 +159,7 @@ public struct UNet: FlowNetwork {
         level.units.append(unit)
       }
       if i < channels.count - 1 {
-        let upsampler = UpsamplingLayer("up_blocks.\(i).upsamplers.0.conv", input: h, plan: &plan)
+        let upsampler = ConvolutionLayer("up_blocks.\(i).upsamplers.0.conv", upsampling: h, plan: &plan)
         h = upsampler.output
         level.upsampler = upsampler
       }
@@ -218,7 +218,7 @@ public struct UNet: FlowNetwork {
     for level in upLevels.reversed() {
       forEachPortion(pass, of: level.shape) { pass in
         if let upsampler = level.upsampler {
-          forEachPortion(pass, of: upsampler.output.shape) { upsampler.backward($0) }
+          forEachPortion(pass, of: upsampler.output.shape) { upsampler.backward(accumulates: false, $0) }
         } else {
           pass.addBiasGradient(output.gradient(pass.images), to: last.bias)
           last.backward(lastInput, output, accumulates: false, pass)

@@ -27,12 +27,14 @@ public struct Samples: Sendable {
 
   /// All samples as one picture.
   ///
-  /// - Parameter columns: images in a row; by default about as many as there are rows.
+  /// - Parameters:
+  ///   - columns: images in a row; by default about as many as there are rows.
+  ///   - scale: side of the square that a pixel becomes; by default so that an image has about 64 pixels a side.
   /// - Precondition: the samples are grey or RGB images.
-  public func sheet(columns: Int? = nil) -> PNGImage {
+  public func sheet(columns: Int? = nil, scale: Int? = nil) -> PNGImage {
     ContactSheet.image(
       pixels: pixels, height: shape.height, width: shape.width, channels: shape.channels,
-      columns: columns ?? Int(Double(count).squareRoot().rounded(.up)))
+      columns: columns ?? Int(Double(count).squareRoot().rounded(.up)), scale: scale)
   }
 
   mutating func append(_ states: [Double], _ statistics: SolverStatistics) {

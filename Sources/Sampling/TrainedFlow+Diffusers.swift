@@ -18,14 +18,14 @@ extension TrainedFlow {
 
   /// Whether a directory looks like one of diffusers'.
   public static func isDiffusersDirectory(_ path: String) -> Bool {
-    FileManager.default.fileExists(atPath: (path as NSString).appendingPathComponent(configurationName))
+    FileManager.default.fileExists(atPath: path.appendingPath(configurationName))
   }
 
   /// Reads a directory that `write` or diffusers wrote.
   ///
   /// - Throws: `FileError` naming the file, and the configuration's key or the tensor.
   public init(diffusers directory: String) throws(FileError) {
-    let configurationPath = (directory as NSString).appendingPathComponent(Self.configurationName)
+    let configurationPath = directory.appendingPath(Self.configurationName)
     let json = Data(try readFile(configurationPath))
     let unet: UNet
     do throws(ConfigurationError) {
@@ -36,7 +36,7 @@ extension TrainedFlow {
         remedy: "name a directory with a UNet2DModel in the supported block types")
     }
     let file = try SafetensorsFile(
-      contentsOf: (directory as NSString).appendingPathComponent(Self.weightsName))
+      contentsOf: directory.appendingPath(Self.weightsName))
     let weights = try unet.load(file)
     let known = Set(unet.parameters.map(\.name))
     if let extra = file.entries.first(where: { !known.contains($0.name) }) {
@@ -59,10 +59,10 @@ extension TrainedFlow {
     try createDirectory(directory)
     try SafetensorsFile.write(
       network.tensors(of: weights), metadata: ["format": "pt"],
-      to: (directory as NSString).appendingPathComponent(Self.weightsName))
+      to: directory.appendingPath(Self.weightsName))
     let json = configuration.diffusersJSON(
       notes: notes.merging(Self.conventions) { _, convention in convention })
     try writeDurably(
-      (directory as NSString).appendingPathComponent(Self.configurationName), [UInt8](json) + [10])
+      directory.appendingPath(Self.configurationName), [UInt8](json) + [10])
   }
 }

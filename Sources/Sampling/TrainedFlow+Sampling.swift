@@ -36,8 +36,8 @@ extension TrainedFlow {
     observe: (_ sample: Int, _ index: Int, _ state: Span<Double>) -> Void = { _, _, _ in }
   ) throws -> Samples {
     try integrate(
-      numbers, from: 0, to: 1, solver, labels, on: pool, progress, at: times, observe
-    ) { noise($0..<$0 + 1, seed: seed) }
+      numbers, from: 0, to: 1, solver, labels, on: pool, progress, at: times, observe,
+      initialState: { noise($0..<$0 + 1, seed: seed) })
   }
 
   /// Takes given states along the flow, either way: noise to images (from 0 to 1), or images to the noise
@@ -57,8 +57,7 @@ extension TrainedFlow {
     precondition(states.count.isMultiple(of: size), "not a whole number of states")
     return try integrate(
       0..<states.count / size, from: start, to: end, solver, labels, on: pool, progress, at: [],
-      { _, _, _ in }
-    ) { Array(states[$0 * size..<($0 + 1) * size]) }
+      { _, _, _ in }, initialState: { Array(states[$0 * size..<($0 + 1) * size]) })
   }
 
   /// x₀ of samples by their numbers, [count, height, width, channels].

@@ -5,7 +5,7 @@ extension TrainedFlow {
   /// Draws samples of an unconditional flow by RK45, as `sample` does, and measures how straight their paths are.
   ///
   /// - Parameter timesPerPath: at which a path is looked at, one in each of as many equal parts.
-  /// - Returns: the samples, and of each the straightness of its path (see ``Straightness``), [count].
+  /// - Returns: the samples, and of each the straightness of its path (see `Straightness`), [count].
   /// - Throws: as `sample`.
   public func straightness(
     _ numbers: Range<Int>, seed: UInt64, rtol: Double, atol: Double, timesPerPath: Int = 8,

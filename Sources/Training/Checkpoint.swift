@@ -93,6 +93,7 @@ public struct Checkpoint {
   public func requireRecord(_ record: RunRecord) throws(FileError) {
     var settings = header.settings
     settings.steps = record.settings.steps
+    settings.earlierLengths = record.settings.earlierLengths
     // Of a run that took no step, the length decides the warm-up too.
     if header.step == 0 { settings.warmupSteps = record.settings.warmupSteps }
     guard header.network == record.network, settings == record.settings, header.dataset == record.dataset

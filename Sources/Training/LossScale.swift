@@ -1,6 +1,7 @@
 import Flow
 import Imagery
 import Kernels
+import Statistics
 
 extension RunRecord {
   /// Losses on the training images, per pixel: the scale on which a run's loss is to be read.
@@ -17,8 +18,8 @@ extension RunRecord {
     public init(_ dataset: ImageDataset, dequantize: Bool = false) {
       let examples = ImageExamples(dataset, dequantize: dequantize)
       let dimension = dataset.imageSize
-      var moments = PixelMoments(dimension: dimension)
-      var covariance = dimension <= 1024 ? PixelCovariance(dimension: dimension) : nil
+      var moments = Moments(dimension: dimension)
+      var covariance = dimension <= 1024 ? Covariance(dimension: dimension) : nil
       var image = [Float](repeating: 0, count: dimension)
       for index in 0..<dataset.count {
         examples.read(index, ExampleRandom(seed: 0, draws: .heldOut, index: index), into: image.mutableSpan)
@@ -34,7 +35,7 @@ extension RunRecord {
     /// reaches is not known in closed form.
     package init(_ pairs: ReflowPairs) {
       let dimension = pairs.dimension
-      var moments = PixelMoments(dimension: dimension)
+      var moments = Moments(dimension: dimension)
       var noise = Array(repeating: Float(0), count: dimension)
       var data = noise
       for row in 0..<pairs.rows.count {

@@ -1,5 +1,5 @@
-import Flow
 import Imagery
+import Statistics
 
 /// A space in which sets of images are compared: the first principal components of a data set's training images.
 ///
@@ -14,7 +14,7 @@ public struct PixelSpace: Sendable {
 
   public let components: PrincipalComponents
   /// Of the test images.
-  private let reference: PixelCovariance
+  private let reference: Covariance
 
   /// - Parameters:
   ///   - train: images of at most `largestDimension` numbers; their components take some seconds at 28×28.
@@ -22,7 +22,7 @@ public struct PixelSpace: Sendable {
   ///   - count: components; fewer where the images have fewer numbers.
   public init(train: ImageDataset, test: ImageDataset, count: Int = 64) {
     precondition(train.imageSize == test.imageSize && train.imageSize <= Self.largestDimension)
-    var covariance = PixelCovariance(dimension: train.imageSize)
+    var covariance = Covariance(dimension: train.imageSize)
     for index in 0..<min(train.count, Self.imageCount) {
       let image = train.normalized(index)
       covariance.add(image.span)
@@ -46,8 +46,8 @@ public struct PixelSpace: Sendable {
 
   private static func moments(
     _ images: some Sequence<[Float]>, _ components: PrincipalComponents
-  ) -> PixelCovariance {
-    var moments = PixelCovariance(dimension: components.count)
+  ) -> Covariance {
+    var moments = Covariance(dimension: components.count)
     for image in images {
       let coordinates = components.project(image.span)
       moments.add(coordinates.span)

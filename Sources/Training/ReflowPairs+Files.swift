@@ -40,7 +40,7 @@ extension ReflowPairs {
       let pairs = start..<min(start + partSize, count)
       var partOrigin = origin
       partOrigin.first += start
-      let path = (directory as NSString).appendingPathComponent(partName(start / partSize))
+      let path = directory.appendingPath(partName(start / partSize))
       let tensorShape = [pairs.count, shape.height, shape.width, shape.channels]
       var event = PartEvent.made
       if FileManager.default.fileExists(atPath: path) {

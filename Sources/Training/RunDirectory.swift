@@ -1,17 +1,17 @@
 import Files
 import Foundation
 
-/// The files of a run: `run.json`, `metrics.jsonl`, `loss.png`, `samples/`, `checkpoints/`, `model/`.
+/// The files of a run: `run.json`, `metrics.jsonl`, `loss.svg`, `samples/`, `checkpoints/`, `model/`.
 public struct RunDirectory: Sendable {
   public let path: String
 
   public init(_ path: String) { self.path = path }
 
-  private func file(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
+  private func file(_ name: String) -> String { path.appendingPath(name) }
 
   public var recordPath: String { file("run.json") }
   public var metricsPath: String { file("metrics.jsonl") }
-  public var lossCurvePath: String { file("loss.png") }
+  public var lossCurvePath: String { file("loss.svg") }
   public var samplesPath: String { file("samples") }
   public var checkpointsPath: String { file("checkpoints") }
   public var modelPath: String { file("model") }
@@ -19,9 +19,18 @@ public struct RunDirectory: Sendable {
   /// Whether a run was begun here.
   public var exists: Bool { FileManager.default.fileExists(atPath: recordPath) }
 
-  /// - Throws: `.cannotCreate` if a run was begun here. (A kill between a run's first checkpoint and its run.json leaves
-  ///   one that belongs to no run.)
+  /// - Throws: `.cannotCreate` if a run was begun here, or a new one would write over files that are no run's. (A kill
+  ///   between a run's first checkpoint and its run.json leaves one that belongs to no run.)
   func requireNoRun() throws(FileError) {
+    if !exists,
+      let path = [metricsPath, lossCurvePath, modelPath].first(where: {
+        FileManager.default.fileExists(atPath: $0)
+      })
+    {
+      throw FileError(
+        .cannotCreate, path, "is there already, though no run is: a new run would write over it",
+        remedy: "move it away, or pass --output with another directory")
+    }
     if exists || ![[], [0]].contains(checkpointSteps()) {
       throw FileError(
         .cannotCreate, path, "holds a run already",
@@ -50,11 +59,11 @@ public struct RunDirectory: Sendable {
   // MARK: Checkpoints
 
   public func checkpointPath(step: Int) -> String {
-    (checkpointsPath as NSString).appendingPathComponent(Self.name(step: step) + ".safetensors")
+    checkpointsPath.appendingPath(Self.name(step: step) + ".safetensors")
   }
 
   public func sheetPath(step: Int) -> String {
-    (samplesPath as NSString).appendingPathComponent(Self.name(step: step) + ".png")
+    samplesPath.appendingPath(Self.name(step: step) + ".png")
   }
 
   private static func name(step: Int) -> String {

@@ -12,6 +12,8 @@ public final class Trainer {
   public private(set) var record: RunRecord
   /// Newer checkpoints that a resume passed over, and why.
   public private(set) var passedOver: [FileError] = []
+  /// Of the checkpoint that a resume goes on from.
+  private var settingsBefore: TrainingSettings?
   package let unet: UNet
   /// At most as many as a gradient has lanes: more would have nothing to do.
   package let pool: WorkerPool
@@ -29,8 +31,8 @@ public final class Trainer {
   public enum Event: Sendable {
     case step(StepMetrics)
     case checkpoint(path: String)
-    /// At the end of an epoch, or of the run within one, with a sheet of samples.
-    case epoch(StepMetrics, sheet: String)
+    /// At the end of an epoch, or of the run within one; `sheet` is the file of its samples, or why there is none.
+    case epoch(StepMetrics, sheet: Result<String, any Error>)
   }
 
   public enum Outcome: Sendable { case finished, interrupted }
@@ -125,7 +127,7 @@ public final class Trainer {
     run.removeTemporaryFiles()
     let (checkpoint, passedOver) = try run.newestCheckpoint()
     var record = record
-    // A run that has taken no step gets the warm-up of a fresh one of its length.
+    record.settings.changeLength(from: checkpoint.header.settings, atStep: checkpoint.header.step)
     if checkpoint.header.step == 0 && record.settings.steps != checkpoint.header.settings.steps {
       record.setFreshWarmup()
     }
@@ -133,6 +135,7 @@ public final class Trainer {
     let unet = try UNet(record.network)
     try self.init(run, lock, record, unet, examples, heldOut, try checkpoint.state(of: unet))
     self.passedOver = passedOver
+    settingsBefore = checkpoint.header.settings
     // Out of the way, so that they are never taken for newer than what is to come.
     for error in passedOver { rename(error.path, error.path + ".damaged") }
     if let minutes { setSteps(minutes: minutes) }
@@ -163,6 +166,16 @@ public final class Trainer {
       network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount))
     loop = TrainingLoop(
       unet, engine, examples: examples, state: state, settings: settings, pool: pool)
+  }
+
+  /// The learning rates of the next step, of the length that the run had and of the one that a resume gave it, where
+  /// these differ.
+  public var changedLearningRate: (before: Double, now: Double)? {
+    guard let settingsBefore, step > 0 else { return nil }
+    let rates = (
+      settingsBefore.learningRate(afterSteps: step), record.settings.learningRate(afterSteps: step)
+    )
+    return rates.0 == rates.1 ? nil : rates
   }
 
   // MARK: What was learnt
@@ -205,18 +218,19 @@ public final class Trainer {
     let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
     record.settings.steps = min(self.step + max(1, steps), 1_000_000_000)
     if self.step == 0 { record.setFreshWarmup() }
+    if let settingsBefore { record.settings.changeLength(from: settingsBefore, atStep: self.step) }
     loop.settings = record.settings
   }
 
   /// Trains up to the last step. A cancelled task stops as `shouldStop` does.
   ///
   /// - Parameters:
-  ///   - onEvent: is told of each step. What it throws ends the run.
   ///   - shouldStop: is asked after each step; true ends the run there, with a checkpoint.
+  ///   - handle: is told of each step. What it throws ends the run.
   /// - Throws: `TrainingError.diverged`; `FileError` where a file can't be written.
   @discardableResult
   public func train(
-    onEvent handle: (Event) throws -> Void = { _ in }, shouldStop: () -> Bool = { Task.isCancelled }
+    shouldStop: () -> Bool = { Task.isCancelled }, onEvent handle: (Event) throws -> Void
   ) throws -> Outcome {
     let (settings, start) = (record.settings, ContinuousClock.now)
     func seconds(since start: ContinuousClock.Instant) -> Double {
@@ -250,7 +264,8 @@ public final class Trainer {
         try log.synchronize()
         try handle(.checkpoint(path: try saveCheckpoint()))
       }
-      if endsEpoch { try handle(.epoch(metrics, sheet: try writeSheet())) }
+      // A picture that can't be drawn must not end what it is a picture of.
+      if endsEpoch { try handle(.epoch(metrics, sheet: Result { try writeSheet() })) }
       if stops { return .interrupted }
     }
     try writeModel()

@@ -5,6 +5,8 @@ import Network
 public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Steps of the optimiser, in all.
   public var steps: Int
+  /// Of a run whose length was changed on the way: the lengths that it had before, in order; nil for others.
+  public var earlierLengths: [EarlierLength]?
   /// Images a step.
   public var batchSize: Int
   public var seed: UInt64
@@ -24,6 +26,14 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public var schedule: Schedule
   /// Decay of the weights' moving average; nil for none.
   public var averageDecay: Double?
+
+  /// A length that a run had until it was resumed with another one. The learning rate of these steps was that of a run
+  /// of this length.
+  public struct EarlierLength: Codable, Equatable, Sendable {
+    /// Steps that were done when it changed.
+    public var until: Int
+    public var steps: Int
+  }
 
   /// How the times of a batch are drawn, all uniform in [0, 1).
   public enum TimeDraws: String, Codable, Sendable {
@@ -83,11 +93,22 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require(gradientClip > 0, "gradient_clip must be positive, not \(gradientClip)")
     try require(warmupSteps >= 0, "warmup_steps must not be negative: \(warmupSteps)")
     try require(
+      (earlierLengths ?? []).allSatisfy { $0.until > 0 && (1...1_000_000_000).contains($0.steps) },
+      "earlier_lengths must be positive")
+    try require(
       averageDecay.map { $0 >= 0 && $0 < 1 } ?? true, "average_decay must be from 0 to less than 1")
   }
 
+  /// Notes that steps up to `step` had the rates of a run of another length.
+  mutating func changeLength(from before: TrainingSettings, atStep step: Int) {
+    earlierLengths = before.earlierLengths
+    guard step > 0, steps != before.steps else { return }
+    earlierLengths = (earlierLengths ?? []) + [EarlierLength(until: step, steps: before.steps)]
+  }
+
   /// The rate of the step after `step` steps: a linear warm-up, then the schedule.
-  package func learningRate(afterSteps step: Int) -> Double {
+  public func learningRate(afterSteps step: Int) -> Double {
+    let steps = earlierLengths?.first { step < $0.until }?.steps ?? steps
     if step < warmupSteps { return learningRate * Double(step + 1) / Double(warmupSteps) }
     switch schedule {
     case .constant: return learningRate

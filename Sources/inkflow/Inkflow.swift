@@ -30,11 +30,7 @@ struct Inkflow: ParsableCommand {
 enum Main {
   /// Parses, runs, and turns every error into one line and the exit status of sysexits.h.
   static func main() {
-    guard cpuIsSufficient else {
-      exit(
-        with: "this build needs a CPU with \(buildFlavour); build it on this machine: swift build -c release",
-        status: 78)
-    }
+    guard cpuIsSufficient else { exit(with: insufficientCPU, status: 78) }
     do {
       var command: any ParsableCommand
       do {

@@ -98,6 +98,9 @@ struct InspectCommand: ParsableCommand {
     }
     let file = try SafetensorsFile(contentsOf: path)
     guard Checkpoint.isCheckpoint(file) else {
+      for entry in file.entries where entry.type == .f32 {
+        try file.requireFinite(file.floats(entry.name), entry.name)
+      }
       var report = Report(kind: "safetensors file")
       report.add("tensors", file.entries.count)
       report.add("numbers", file.entries.reduce(0) { $0 + $1.count })

@@ -26,9 +26,9 @@ enum Interruption {
   private static func handle(_ handler: (@convention(c) (Int32) -> Void)?) {
     for number in signals {
       let before = signal(number, handler)
-      // nohup asks for SIGHUP to be ignored.
+      // A parent that had a signal ignored, as nohup does, wants it ignored.
       let isIgnored = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
-      if number == SIGHUP && isIgnored { signal(number, SIG_IGN) }
+      if isIgnored { signal(number, SIG_IGN) }
     }
   }
 

@@ -37,7 +37,8 @@ struct InvertCommand: ParsableCommand {
 
   @OptionGroup var label: LabelOption
 
-  @Option(help: "The picture's file. (default: inversion.png, in the run if MODEL is one)")
+  @Option(
+    help: "The picture's file. (default: inversion.svg, in the run if MODEL is one; .png has no labels)")
   var output: String?
 
   @OptionGroup var threads: ThreadsOption
@@ -67,8 +68,8 @@ struct InvertCommand: ParsableCommand {
 
   func run() throws {
     let flow = try model.open()
-    let output = output ?? model.defaultOutput("inversion.png")
-    try requireWritable([output])
+    let output = output ?? model.defaultOutput("inversion.svg")
+    try requireWritable([], labelled: [output])
     let source = try source(for: flow)
     let count = source.pixels.count / flow.shape.count
     let labels = try label.labels(count: count, for: flow, own: source.labels)
@@ -122,7 +123,7 @@ struct InvertCommand: ParsableCommand {
   }
 
   /// Three rows: images, noise, reconstructions; and again, where there are many.
-  private func sheet(_ source: SourceImages, _ inversion: Inversion) -> PNGImage {
+  private func sheet(_ source: SourceImages, _ inversion: Inversion) -> LabelledSheet {
     let size = inversion.noise.shape.count
     // By a fixed scale, so that too large or small a noise shows.
     let noise = inversion.noise.values.map { Pixels.byte($0 / 3) }
@@ -137,7 +138,10 @@ struct InvertCommand: ParsableCommand {
         pixels += Array(repeating: ContactSheet.background, count: (columns - images.count) * size)
       }
     }
-    return ContactSheet.image(pixels: pixels, of: inversion.noise.shape, columns: columns)
+    return LabelledSheet(
+      title: "Images, their noise, and images again",
+      ContactSheet.image(pixels: pixels, of: inversion.noise.shape, columns: columns), columns: [],
+      rows: stride(from: 0, to: count, by: columns).flatMap { _ in ["image", "noise", "reconstruction"] })
   }
 
   private func tightened(_ inversion: Inversion) -> String {

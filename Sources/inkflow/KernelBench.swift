@@ -38,7 +38,7 @@ struct Machine {
 
   init(_ pool: WorkerPool) {
     let iterations = 2_000_000
-    let work = Double(iterations * multiplyAddsPerIteration) * 1e-9
+    let work = Double(iterations * operationsPerIteration) * 1e-9
     let sink = Arena(count: 16 * pool.threadCount)
     @Sendable func spin(_ task: Int) {
       fill(

@@ -20,7 +20,7 @@ struct ModelOptions: ParsableArguments {
 
   /// Where a picture goes without --output: into the run, if MODEL is one.
   func defaultOutput(_ name: String) -> String {
-    RunDirectory(model).exists ? (model as NSString).appendingPathComponent(name) : name
+    RunDirectory(model).exists ? model.appendingPath(name) : name
   }
 }
 

@@ -13,7 +13,7 @@ struct ReflowCommand: ParsableCommand {
       Liu et al. 2022, rectified flow: noise is taken through the trained flow, and the next flow is trained on the \
       pairs of noise and image, from the weights of the one before; as many rounds as you like. Each round is a run \
       of its own in the output directory, round-1, round-2 and so on, which sample and inspect take as any other. \
-      At the end, report.json and reflow.png compare the flows: how straight they are, and what they draw in few \
+      At the end, report.json and reflow.svg compare the flows: how straight they are, and what they draw in few \
       steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun \
       keeps its number of steps; --steps, --epochs and --minutes are for those that have not.
       """)
@@ -94,7 +94,7 @@ struct ReflowCommand: ParsableCommand {
     // All that could be missing at the end is looked for at the beginning: images, and the loss of RUN.
     let data = try images(of: record)
     _ = try StepMetrics.lastHeldOutLoss(of: source)
-    let directory = output ?? (original as NSString).appendingPathComponent("reflow")
+    let directory = output ?? original.appendingPath("reflow")
     let flow = try openFlow(original)
     let plan = try plan(in: directory, record, flow)
     let pool = threads.pool

@@ -25,7 +25,7 @@ struct ReflowPlan: Codable {
   var minutes: Double?
 
   static func path(in directory: String) -> String {
-    (directory as NSString).appendingPathComponent("reflow.json")
+    directory.appendingPath("reflow.json")
   }
 
   var trainingPairs: Int { pairs - max(1, pairs / 20) }

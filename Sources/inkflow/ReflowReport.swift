@@ -50,7 +50,7 @@ struct ReflowReport {
       space.map { space in
         space.distance(of: (0..<min(plan.samples, train.count)).flatMap { train.normalized($0) })
       }, digits: 2)
-    let path = (directory as NSString).appendingPathComponent("reflow.png")
+    let path = directory.appendingPath("reflow.svg")
     report.add("picture", path)
     report.notes = [
       "straightness: ∫E‖(z1 − z0) − v(z_t, t)‖² dt per dimension on the flow's own paths; 0 is straight",
@@ -63,14 +63,14 @@ struct ReflowReport {
           + "mean and covariance of principal components of the pixels (no FID); as many training images have the "
           + "distance above")
     }
-    try picture.sheet.write(
+    try picture.sheet(flows: sources.map(\.name), solvers: Self.solvers).write(
       to: path,
       text: report.pictureText("dataset", "seed") + [
         ("rows", sources.map(\.name).joined(separator: ", ")),
         ("columns", Self.solvers.joined(separator: ", ")),
       ])
     try writeDurably(
-      (directory as NSString).appendingPathComponent("report.json"), Array(try report.json.utf8) + [10])
+      directory.appendingPath("report.json"), Array(try report.json.utf8) + [10])
   }
 
   /// One flow's figures, and its samples by each solver.
@@ -113,8 +113,6 @@ struct ReflowReport {
 /// Rows of flows, columns of solvers; in each cell a small sheet from the same noise.
 private struct ReflowPicture {
   private static let imagesPerCell = 8
-  /// Small images are shown larger.
-  private var scale: Int { max(1, 56 / width) }
   let height: Int
   let width: Int
   let channels: Int
@@ -132,13 +130,15 @@ private struct ReflowPicture {
       let some = Array(samples.values.prefix(Self.imagesPerCell * height * width * channels))
       return ContactSheet.image(
         pixels: Pixels.bytes(some.span), height: height, width: width, channels: channels,
-        columns: Self.imagesPerCell / 2, padding: 1, scale: scale)
+        columns: Self.imagesPerCell / 2, padding: 1)
     }
   }
 
-  var sheet: PNGImage {
-    ContactSheet.image(
-      pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
-      columns: columns, padding: 16)
+  func sheet(flows: [String], solvers: [String]) -> LabelledSheet {
+    LabelledSheet(
+      title: "Samples of each flow, by solver",
+      ContactSheet.image(
+        pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
+        columns: columns, padding: 16, scale: 1), columns: solvers, rows: flows)
   }
 }

@@ -16,7 +16,7 @@ struct ReflowRun {
   /// The first flow's record, for the settings that all rounds share with it.
   let original: RunRecord
 
-  var run: RunDirectory { RunDirectory((directory as NSString).appendingPathComponent("round-\(number)")) }
+  var run: RunDirectory { RunDirectory(directory.appendingPath("round-\(number)")) }
 
   private var shape: ImageShape { original.network.shape }
 
@@ -53,7 +53,7 @@ struct ReflowRun {
     var progress = ProgressLine()
     var (kept, made, evaluations) = (0, 0, 0)
     let pairs = try ReflowPairs.complete(
-      in: (run.path as NSString).appendingPathComponent("pairs"), origin: origin, count: count, shape: shape
+      in: run.path.appendingPath("pairs"), origin: origin, count: count, shape: shape
     ) { numbers in
       let samples = try source.solving {
         try source.sample(

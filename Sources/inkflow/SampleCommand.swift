@@ -23,6 +23,9 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "Images in a row of the sheet. (default: about the square root of --count)")
   var columns: Int?
 
+  @Option(help: "Side of the square that a pixel becomes. (default: images of about 64 pixels)")
+  var scale: Int?
+
   @Option(help: "The sheet's file. (default: grid.png, in the run if MODEL is one)")
   var output: String?
 
@@ -52,6 +55,7 @@ struct SampleCommand: ParsableCommand {
     try require("count", count, in: 1...1_000_000)
     try require("first", first, in: 0...4_000_000_000)
     try require("columns", columns, in: 1...10_000)
+    try require("scale", scale, in: 1...64)
     try require(
       solver.solver == .rk45 || trajectory == nil && animate == nil,
       "--trajectory and --animate go with rk45, whose steps can be interpolated.")
@@ -65,7 +69,7 @@ struct SampleCommand: ParsableCommand {
     let flow = try model.open()
     let labels = try label.labels(count: count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
-    try requireWritable([output, idx, trajectory, animate])
+    try requireWritable([output, animate], labelled: [trajectory], other: [idx])
     var journey = SampleJourney(
       count: count, shape: flow.shape, hasStrip: trajectory != nil, isAnimated: animate != nil)
     var progress = ProgressLine()
@@ -88,7 +92,7 @@ struct SampleCommand: ParsableCommand {
     let text = report.pictureText("checkpoint", "seed", "solver", "first")
     let columns = min(columns ?? Int(Double(count).squareRoot().rounded(.up)), count)
     if let idx { try IDXArray(samples).write(to: idx) }
-    try samples.sheet(columns: columns).write(to: output, text: text)
+    try samples.sheet(columns: columns, scale: scale).write(to: output, text: text)
     if let trajectory {
       try flow.solving {
         try journey.writeStrip(to: trajectory, flow, labels: labels, on: pool, text: text)

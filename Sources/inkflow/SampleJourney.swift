@@ -68,7 +68,12 @@ struct SampleJourney {
       let row = sample * stripLength * dimension..<(sample + 1) * stripLength * dimension
       pixels += Pixels.bytes(strip.span.extracting(row)) + Pixels.bytes(means.span.extracting(row))
     }
-    try ContactSheet.image(pixels: pixels, of: shape, columns: stripLength).write(
+    let sheet = LabelledSheet(
+      title: "Samples on their way, and below each what it is expected to become",
+      ContactSheet.image(pixels: pixels, of: shape, columns: stripLength),
+      columns: Self.stripTimes.map { "t = \($0)" },
+      rows: (0..<stripCount).flatMap { ["sample \($0)", "expected"] })
+    try sheet.write(
       to: path,
       text: text + [
         ("columns", "t = 0, 0.1, ..., 1"),

@@ -25,7 +25,7 @@ struct SynthesizeCommand: ParsableCommand {
     try writeDirectoryDurably(directory) { (directory) throws(FileError) in
       for (split, count) in [(ImageDataset.Split.train, count), (.test, count / 10)] {
         let data = SyntheticStrokes.make(count: count, seed: seed, split: split)
-        let path = (directory as NSString).appendingPathComponent(split.filePrefix)
+        let path = directory.appendingPath(split.filePrefix)
         try IDXFile.write(
           IDXArray(dimensions: [data.count, data.height, data.width], bytes: data.pixels),
           to: path + "-images-idx3-ubyte")

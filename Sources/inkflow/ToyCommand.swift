@@ -124,7 +124,7 @@ struct ToyCommand: ParsableCommand {
     report.add("density_integral", integral, digits: 4)
     if let reflow {
       let flows = try session.reflow(flow, rounds: reflow)
-      names.append(try pictures.write(pictures.reflow(flows), "reflow.png"))
+      names.append(try pictures.write(pictures.reflow(flows), "reflow.svg"))
       report.add("reflow", flows.map(\.found))
     }
     report.add("output", output)
@@ -154,8 +154,8 @@ struct ToyCommand: ParsableCommand {
     let comparison = ToyComparison(
       dataset: dataset, curves: curves, exact: session.exactLogLikelihood(points: ToyComparison.points))
     var report = comparison.report
-    let path = (output as NSString).appendingPathComponent("compare.png")
-    try comparison.plot.image.write(to: path, text: report.pictureText("dataset") + [("seed", "\(seed)")])
+    let path = output.appendingPath("compare.svg")
+    try comparison.plot.write(to: path, text: report.pictureText("dataset") + [("seed", "\(seed)")])
     report.add("picture", path)
     return report
   }

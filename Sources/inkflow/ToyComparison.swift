@@ -79,25 +79,26 @@ struct ToyComparison {
   /// The log-likelihood over the time of training.
   var plot: Plot {
     let points = curves.map { curve in
-      zip(curve.seconds, curve.logLikelihoods).flatMap { [log10(max($0, 1e-4)), $1] }
+      zip(curve.seconds, curve.logLikelihoods).flatMap { [max($0, 1e-4), $1] }
     }
     let times = points.flatMap { line in stride(from: 0, to: line.count, by: 2).map { line[$0] } }
     let top = max(exact ?? -.infinity, curves.map(\.best).max() ?? 0) + 0.3
     // A beginning far below would leave the later differences no room.
     let bottom = max(top - 7, (curves.flatMap(\.logLikelihoods).min() ?? top - 7) - 0.3)
-    let low = (times.min() ?? -2).rounded(.down)
+    let low = 0.8 * (times.min() ?? 0.01)
+    let high = max(1.25 * (times.max() ?? 10), 10 * low)
     var plot = Plot(
-      title: "\(dataset.rawValue): time to a likelihood", captions: ["grey: the data's own density"],
-      columns: 1,
-      side: 560, x: low...max((times.max() ?? 1) + 0.1, low + 1), y: bottom...top,
-      labels: (x: "log10 of seconds of training", y: "held-out log-likelihood, nats"))
-    if let exact { plot.line([low, exact, 9, exact], thickness: 2, from: .plotGrey) }
+      title: "\(dataset.rawValue): time to a likelihood", side: 480,
+      x: .init(low...high, label: "seconds of training", isLogarithmic: true),
+      y: .init(bottom...top, label: "held-out log-likelihood, nats a point"))
+    if let exact { plot.line([low, exact, high, exact], thickness: 2, from: .plotGrey) }
     let colors: [PlotColor] = [.plotOrange, .plotBlue]
     for (line, color) in zip(points, colors) {
       plot.line(line, thickness: 2.4, from: color)
       plot.points(line, radius: 4, color, opacity: 1)
     }
     plot.legend(zip(curves, colors).map { ($0.objective.rawValue, $1) })
+    if exact != nil { plot.legend([("the data's own density", .plotGrey)]) }
     return plot
   }
 }

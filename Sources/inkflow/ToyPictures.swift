@@ -1,3 +1,4 @@
+import Files
 import Flow
 import Foundation
 import Imagery
@@ -18,7 +19,7 @@ struct ToyPictures {
   /// As the 2-D tutorial samples.
   static let sampling = Solver.fixed(.midpoint, steps: 8)
 
-  private func range(_ extent: Double) -> ClosedRange<Double> { -extent...extent }
+  private func axis(_ extent: Double) -> Plot.Axis { .init(-extent...extent) }
   private var extent: Double { distribution.extent }
 
   /// Draws and writes them all.
@@ -28,20 +29,20 @@ struct ToyPictures {
   func write() throws -> (names: [String], densityIntegral: Double) {
     let data = distribution.heldOutPoints(2000, seed: seed).map { Double($0) }
     let samples = try samples(of: flow, 2000, Self.sampling)
-    try write(points(data: data), "data.png")
-    try write(comparison(data: data, samples: samples), "flow_matching.png")
-    try write(field(), "field.png")
-    try write(trajectories(), "trajectories.png")
+    try write(points(data: data), "data.svg")
+    try write(comparison(data: data, samples: samples), "flow_matching.svg")
+    try write(field(), "field.svg")
+    try write(trajectories(), "trajectories.svg")
     let (density, integral) = try density()
-    try write(density, "density.png")
+    try write(density, "density.svg")
     let name = "particles.png"
     try particles().write(to: path(name), text: text)
     return (
-      ["data.png", "flow_matching.png", "field.png", "trajectories.png", "density.png", name], integral
+      ["data.svg", "flow_matching.svg", "field.svg", "trajectories.svg", "density.svg", name], integral
     )
   }
 
-  func path(_ name: String) -> String { (directory as NSString).appendingPathComponent(name) }
+  func path(_ name: String) -> String { directory.appendingPath(name) }
 
   private var text: [(key: String, value: String)] {
     [("software", "inkflow"), ("dataset", distribution.rawValue), ("seed", "\(seed)")]
@@ -49,7 +50,7 @@ struct ToyPictures {
 
   @discardableResult
   func write(_ plot: Plot, _ name: String) throws -> String {
-    try plot.image.write(to: path(name), text: text)
+    try plot.write(to: path(name), text: text)
     return name
   }
 
@@ -75,10 +76,10 @@ struct ToyPictures {
 
   /// Where the flow starts, and where it is to end.
   private func points(data: [Double]) -> Plot {
-    let range = range(Self.noiseExtent)
+    let axis = axis(Self.noiseExtent)
     var plot = Plot(
       title: "From noise to \(distribution.rawValue)", captions: ["noise, t = 0", "data, t = 1"], columns: 2,
-      side: 400, x: range, y: range)
+      side: 400, x: axis, y: axis)
     plot.points(noise(2000), in: 0, .plotGrey)
     plot.points(data, in: 1, .plotBlue)
     return plot
@@ -86,8 +87,8 @@ struct ToyPictures {
 
   private func comparison(data: [Double], samples: [Double]) -> Plot {
     var plot = Plot(
-      title: "Samples of the flow over the data", captions: ["2000 each, midpoint rule, 8 steps"], columns: 1,
-      side: 560, x: range(extent), y: range(extent))
+      title: "Samples of the flow over the data", captions: ["2000 each, midpoint rule, 8 steps"], side: 560,
+      x: axis(extent), y: axis(extent))
     plot.points(data, radius: 3, .plotBlue, opacity: 0.35)
     plot.points(samples, radius: 1.3, .plotOrange, opacity: 0.8)
     plot.legend([("data", .plotBlue), ("samples", .plotOrange)])
@@ -117,7 +118,7 @@ struct ToyPictures {
     var plot = Plot(
       title: "The velocity field v(x, t); orange is fast",
       captions: times.map { "t = \(Terminal.fixed($0, 1))" }, columns: 3,
-      x: range(extent), y: range(extent))
+      x: axis(extent), y: axis(extent))
     for (index, frame) in frames.enumerated() {
       for row in 0..<count {
         let share = min(speed(frame, row) / usual, 1.5)
@@ -133,40 +134,36 @@ struct ToyPictures {
 
   private func trajectories() throws -> Plot {
     let frames = try trajectories(of: flow, 200, steps: 60)
-    let range = range(Self.noiseExtent)
-    var plot = Plot(
-      title: "Paths of 200 samples", captions: ["grey: noise, t = 0; orange: t = 1"], columns: 1, side: 560,
-      x: range, y: range)
+    let axis = axis(Self.noiseExtent)
+    var plot = Plot(title: "Paths of 200 samples", side: 560, x: axis, y: axis)
     Self.draw(frames, into: &plot, 0)
+    plot.legend([("noise, t = 0", .plotGrey), ("samples, t = 1", .plotOrange)])
     return plot
   }
 
   /// Paths with their ends.
   static func draw(_ frames: [[Double]], into plot: inout Plot, _ index: Int) {
-    for row in 0..<frames[0].count / 2 {
-      plot.line(
-        frames.flatMap { [$0[2 * row], $0[2 * row + 1]] }, in: index, thickness: 1, from: .plotGrey,
-        to: .plotBlue)
-    }
+    let paths = (0..<frames[0].count / 2).map { row in frames.flatMap { [$0[2 * row], $0[2 * row + 1]] } }
+    plot.lines(paths, in: index, thickness: 1, from: .plotGrey, to: .plotBlue)
     plot.points(frames[0], in: index, radius: 2.2, .plotGrey, opacity: 1)
     plot.points(frames[frames.count - 1], in: index, radius: 2.4, .plotOrange, opacity: 1)
   }
 
   /// Paths above, samples by one Euler step below, a column for each round.
   func reflow(_ flows: [(flow: TrainedFlow, found: Report)]) throws -> Plot {
-    let range = range(Self.noiseExtent)
+    let axis = axis(Self.noiseExtent)
     func name(_ round: Int) -> String { round == 0 ? "flow matching" : "reflow \(round)" }
     func figure(_ found: Report, _ name: String) -> String { found.text(of: name) ?? "–" }
     var plot = Plot(
       title: "Reflow: paths, and samples by one Euler step",
       captions: flows.enumerated().map { "\(name($0)): S = \(figure($1.found, "straightness"))" }
         + flows.map { "one step: rms error \(figure($0.found, "one_step_error"))" },
-      columns: flows.count, side: 360, x: range, y: range)
+      columns: flows.count, side: 360, x: axis, y: axis)
     for (index, entry) in flows.enumerated() {
       Self.draw(try trajectories(of: entry.flow, 300, steps: 60), into: &plot, index)
       plot.points(
         distribution.heldOutPoints(2000, seed: seed).map { Double($0) }, in: flows.count + index, .plotBlue,
-        opacity: 0.3)
+        opacity: 0.5)
       plot.points(
         try samples(of: entry.flow, 2000, .fixed(.euler, steps: 1)), in: flows.count + index, .plotOrange)
     }
@@ -203,7 +200,7 @@ struct ToyPictures {
     let maximum = exact.max() ?? sorted[sorted.count * 995 / 1000]
     var plot = Plot(
       title: "Density at t = 1, dark 0 to yellow \(Terminal.fixed(maximum, 2))", captions: maps.map(\.0),
-      columns: 3, side: 360, x: range(extent), y: range(extent))
+      columns: 3, side: 360, x: axis(extent), y: axis(extent))
     for (index, map) in maps.enumerated() {
       plot.heatMap(map.1, columns: columns, maximum: maximum, in: index)
     }
@@ -213,19 +210,12 @@ struct ToyPictures {
   /// 1000 samples on their way, coloured by where they start.
   private func particles() throws -> AnimatedPNG {
     let frames = try trajectories(of: flow, 1000, steps: 40)
-    let range = range(Self.noiseExtent)
     let colors = stride(from: 0, to: frames[0].count, by: 2).map { i in
       let share = Float(min(max(frames[0][i] / 4 + 0.5, 0), 1))
       return PlotColor.plotBlue + share * (.plotOrange - .plotBlue)
     }
-    let images = frames.enumerated().map { index, frame in
-      var plot = Plot(
-        title: distribution.rawValue, captions: ["t = \(Terminal.fixed(Double(index) / 40, 2))"],
-        columns: 1, side: 400, x: range, y: range)
-      for (row, color) in colors.enumerated() {
-        plot.points([frame[2 * row], frame[2 * row + 1]], radius: 2, color, opacity: 0.8)
-      }
-      return plot.image
+    let images = frames.map {
+      PNGImage.discs($0, colors: colors, extent: Self.noiseExtent, side: 600, radius: 3.5, opacity: 0.8)
     }
     return AnimatedPNG(frames: images, secondsPerFrame: 0.06, lastFrameSeconds: 1.5)
   }

@@ -8,7 +8,7 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a model on a data set, or go on with a run.",
     discussion: """
-      The run's directory gets run.json (every setting), metrics.jsonl (a line a step), loss.png, samples/ \
+      The run's directory gets run.json (every setting), metrics.jsonl (a line a step), loss.svg, samples/ \
       (a sheet an epoch), checkpoints/ and, at the end, model/, which diffusers opens as well. Ctrl-C finishes the step, \
       saves and leaves; --resume goes on from the newest checkpoint and ends with the same bits as a run that \
       was never interrupted.
@@ -35,7 +35,10 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "How long, in passes over the data. (default: 5; rectified-flow: 10)")
   var epochs: Int?
 
-  @Option(help: "How long, in steps.")
+  @Option(
+    help:
+      "How long, in steps. Another length than before, with --resume, changes what is left of quick's learning rate; --init begins a new run from the old one's weights instead."
+  )
   var steps: Int?
 
   @Option(help: "How long, in minutes from now: measured once, and recorded as steps.")
@@ -117,6 +120,12 @@ struct TrainCommand: ParsableCommand {
           + "those of a run that stayed there")
     }
     for reason in trainer.passedOver { Terminal.note("passed over: \(reason)") }
+    if let rate = trainer.changedLearningRate {
+      Terminal.note(
+        "note: with the new length the learning rate goes from \(rate.before.text) to \(rate.now.text) at step "
+          + "\(trainer.step + 1); run.json records both lengths. To train a finished run further at a rate that "
+          + "falls to zero once, begin a new run with --init")
+    }
     return trainer
   }
 }

@@ -17,7 +17,7 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
-      try LossCurve(trainer.run, record).image.write(to: trainer.run.lossCurvePath)
+      draw(try LossCurve(trainer.run, record))
       try report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
@@ -40,20 +40,24 @@ struct TrainingSession {
             + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
             + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
           fraction: Double(metrics.step) / Double(steps))
-      case .epoch(let metrics, let path):
+      case .epoch(let metrics, let sheet):
         heldOutLoss = metrics.heldOutLoss
         let drawn = try curve ?? LossCurve(trainer.run, record)
-        try drawn.image.write(to: trainer.run.lossCurvePath)
         curve = drawn
         progress.finish()
-        Terminal.note(
+        draw(drawn)
+        var text =
           "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
-            + "samples in \(path)")
+        switch sheet {
+        case .success(let path): text += "samples in \(path)"
+        case .failure(let error): text += "no samples could be drawn: \(error)"
+        }
+        Terminal.note(text)
       case .checkpoint:
         break
       }
     }
-    let outcome = try trainer.train(onEvent: show, shouldStop: { Interruption.exitStatus != nil })
+    let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }, onEvent: show)
     progress.finish()
     if outcome == .interrupted, let status = Interruption.exitStatus {
       Terminal.note(
@@ -67,6 +71,15 @@ struct TrainingSession {
         + "\(lastLosses.count) steps \(Terminal.fixed(mean, 4))"
         + (heldOutLoss.map { ", held-out loss \(Terminal.fixed($0, 4))" } ?? ""))
     try report("draw images with: inkflow sample \(trainer.run.path)")
+  }
+
+  /// A curve that can't be drawn must not end the run that it is of.
+  private func draw(_ curve: LossCurve) {
+    do {
+      try curve.plot.write(to: trainer.run.lossCurvePath)
+    } catch {
+      Terminal.note("the loss curve could not be drawn: \(error)")
+    }
   }
 
   private func announce() {

@@ -53,9 +53,13 @@ import Testing
       }
       #expect((try #require(flows[1]["run"] as? String)).hasSuffix("straight/round-1"))
       #expect(try bytes(directory + "/straight/report.json") == Data(straight.output.utf8))
-      let picture = try PNGImage.decode([UInt8](bytes(directory + "/straight/reflow.png")))
-      // Cells of 4 by 2 images, 56 wide with 1 between them; 5 by 3 cells with 16 between them.
-      #expect(picture.width == 5 * (4 * 57 + 1 + 16) + 16 && picture.height == 3 * (2 * 57 + 1 + 16) + 16)
+      let svg = String(decoding: try bytes(directory + "/straight/reflow.svg"), as: UTF8.self)
+      for label in ["1-RF", "3-RF", "euler 1", "rk45"] { #expect(svg.contains(">\(label)</text>")) }
+      let link = try #require(svg.firstMatch(of: /href="data:image\/png;base64,([^"]*)"/))
+      let data = try #require(Data(base64Encoded: String(link.1)))
+      let picture = try PNGImage.decode([UInt8](data))
+      // Cells of 4 by 2 images, 64 wide with 1 between them; 5 by 3 cells with 16 between them.
+      #expect(picture.width == 5 * (4 * 65 + 1 + 16) + 16 && picture.height == 3 * (2 * 65 + 1 + 16) + 16)
 
       // Killed once the first part of the first round is there.
       let process = try Command.start(["reflow", "run", "--output", "reflow"] + Self.options, in: directory)

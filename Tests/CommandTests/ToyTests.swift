@@ -2,7 +2,19 @@ import Foundation
 import Imagery
 import Testing
 
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
 @Suite struct ToyTests {
+  /// The title of a plot, which must be well-formed XML.
+  private func plotTitle(_ svg: Data) throws -> String {
+    let parser = XMLParser(data: svg)
+    try #require(parser.parse(), "\(String(describing: parser.parserError))")
+    let title = String(decoding: svg, as: UTF8.self).firstMatch(of: /<title>(.*)<\/title>/)
+    return String(try #require(title).1)
+  }
+
   /// A short run: its files, its figures, and the same ones on any number of threads.
   @Test func trainsAndDraws() throws {
     try withTemporaryDirectory { directory in
@@ -28,13 +40,17 @@ import Testing
         let names = try #require(found["pictures"] as? [String])
         #expect(
           Set(names) == [
-            "data.png", "flow_matching.png", "field.png", "trajectories.png", "density.png",
-            "particles.png", "reflow.png",
+            "data.svg", "flow_matching.svg", "field.svg", "trajectories.svg", "density.svg",
+            "particles.png", "reflow.svg",
           ])
         for name in names {
           let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/out\(threads)/\(name)"))
-          let image = try PNGImage.decode([UInt8](data))
-          #expect(image.channels == 3 && image.width > 300 && Set(image.pixels).count > 20, "\(name)")
+          if name.hasSuffix(".svg") {
+            #expect(try plotTitle(data).isEmpty == false && data.count > 5000, "\(name)")
+          } else {
+            let image = try PNGImage.decode([UInt8](data))
+            #expect(image.channels == 3 && image.width > 300 && Set(image.pixels).count > 20, "\(name)")
+          }
           if let other = pictures[name] { #expect(data == other, "\(name)") }
           pictures[name] = data
         }
@@ -75,11 +91,11 @@ import Testing
       #expect(result.value("held out loss").flatMap { Double($0) } != nil)
       let likelihood = try #require(result.value("likelihood"))
       #expect(likelihood.contains(" ± ") && likelihood.contains("-2.0794 on the same 2000 points"))
-      #expect(result.value("pictures")?.contains("density.png") == true)
+      #expect(result.value("pictures")?.contains("density.svg") == true)
       #expect(
         result.output.contains("summed loss: over components, as the 2-D tutorial prints it"),
         "\(result.output)")
-      #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.png"))
+      #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.svg"))
     }
   }
 
@@ -104,7 +120,7 @@ import Testing
       #expect(rows.map { $0["steps"] } == ["60", "6"])
       #expect(rows.allSatisfy { $0["seconds until"] != nil && $0["evaluations until"] != nil })
       #expect(rows.contains { $0["best"] == text.value("target") })
-      #expect(text.value("picture") == "out/compare.png")
+      #expect(text.value("picture") == "out/compare.svg")
       let found = try object(try Command.run(arguments + ["--json"], in: directory).output)
       let curves = try #require(found["curves"] as? [[String: Any]])
       #expect(curves.map { $0["objective"] as? String } == ["flow-matching", "likelihood"])
@@ -114,8 +130,8 @@ import Testing
       #expect(evaluations == [15_360, 24_576])
       let best = curves.compactMap { ($0["log_likelihoods"] as? [Double])?.max() }
       #expect(found["target"] as? Double == best.min())
-      let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.png"))
-      #expect(try PNGImage.decode([UInt8](data)).width > 500)
+      let data = try Data(contentsOf: URL(fileURLWithPath: directory + "/out/compare.svg"))
+      #expect(try plotTitle(data) == "moons: time to a likelihood")
     }
   }
 

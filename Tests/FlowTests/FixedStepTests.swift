@@ -1,5 +1,6 @@
 import Flow
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct FixedStepTests {
@@ -44,7 +45,7 @@ import Testing
 
   @Test(arguments: zip(methods, [1, 2, 2, 4, 6]))
   func evaluationsPerStep(method: ButcherTableau, evaluations: Int) throws {
-    var field = ClosureField(recording: gaussian)
+    var field = RecordingField(gaussian)
     var states = [0.7, -1.1, 0.2, 0.3, 0, 0]
     let statistics = try Solver.fixed(method, steps: 10)
       .integrate(&field, from: 0, to: 1, states: &states)
@@ -63,7 +64,7 @@ import Testing
   func staysInsideAndEndsExactly(method: ButcherTableau, interval: (Double, Double)) throws {
     let (start, end) = interval
     for steps in [1, 3, 10, 49] {
-      var field = ClosureField(recording: gaussian)
+      var field = RecordingField(gaussian)
       var states = [0.7, -1.1]
       var ends: [Double] = []
       try Solver.fixed(method, steps: steps)

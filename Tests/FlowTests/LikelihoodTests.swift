@@ -1,5 +1,6 @@
 import Flow
 import Foundation
+import TestSupport
 import Testing
 
 /// u_i = sin(Σ_j A_ij x_j + t), whose Jacobian diag(cos …)·A is full and known.
@@ -56,6 +57,42 @@ private struct SineField: DivergenceField, DifferentiableField {
       for probe in 0..<count {
         let z = self.row(probes, samples[row] * count + probe)
         quadraticForms[row * count + probe] = Self.quadraticForm(z, jacobian)
+      }
+    }
+  }
+}
+
+/// Quadratic forms of another field by central differences, zᵀ(u(x + hz) − u(x − hz))/2h, of error O(h²).
+private struct DifferenceField<Base: VelocityField>: DifferentiableField {
+  var base: Base
+  var dimension: Int { base.dimension }
+
+  mutating func evaluate(
+    _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
+    into velocities: inout MutableSpan<Double>
+  ) throws {
+    try base.evaluate(states, times: times, samples: samples, into: &velocities)
+  }
+
+  mutating func evaluate(
+    _ states: Span<Double>, times: Span<Double>, samples: Span<Int>, probes: Span<Double>,
+    into velocities: inout MutableSpan<Double>, quadraticForms: inout MutableSpan<Double>
+  ) throws {
+    try evaluate(states, times: times, samples: samples, into: &velocities)
+    let (h, d) = (1e-5, dimension)
+    let count = quadraticForms.count / times.count
+    for row in times.indices {
+      func velocity(_ z: [Double], _ h: Double) throws -> [Double] {
+        let x = (0..<d).map { states[row * d + $0] + h * z[$0] }
+        var u = Array(repeating: Double.nan, count: d)
+        var span = u.mutableSpan
+        try base.evaluate(x.span, times: [times[row]].span, samples: [samples[row]].span, into: &span)
+        return u
+      }
+      for probe in 0..<count {
+        let z = (0..<d).map { probes[(samples[row] * count + probe) * d + $0] }
+        let slopes = zip(try velocity(z, h), try velocity(z, -h)).map { ($0 - $1) / (2 * h) }
+        quadraticForms[row * count + probe] = zip(z, slopes).reduce(0) { $0 + $1.0 * $1.1 }
       }
     }
   }
@@ -161,6 +198,33 @@ private func divergences<Field: DivergenceField>(
     let estimated = try Likelihood.logDensities(of: state, under: all, solver: solver(1e-8))
     let exact = try Likelihood.logDensities(of: state, under: SineField(), solver: solver(1e-8))
     #expect(abs(estimated.logDensities[0] - exact.logDensities[0]) < 1e-10)
+  }
+
+  /// The probes √d·e_i of each sample give the divergence exactly: of a diagonal Jacobian, of a full one, and of the
+  /// mixture's, by differences.
+  @Test func scaledUnitVectorsAreExact() throws {
+    func unitProbes(_ d: Int, samples: Int) -> [Double] {
+      (0..<samples * d).flatMap { row in
+        (0..<d).map { $0 == row % d ? Double(d).squareRoot() : 0 }
+      }
+    }
+    func largestError<Field: DifferentiableField>(
+      _ field: Field, _ states: [Double], times: [Double], exact: some DivergenceField
+    ) throws -> Double {
+      let d = field.dimension
+      let hutchinson = HutchinsonField(
+        field, probes: unitProbes(d, samples: times.count), probeCount: d)
+      return try zip(
+        divergences(hutchinson, states, times: times), divergences(exact, states, times: times)
+      ).reduce(0) { max($0, abs($1.0 - $1.1) / max(1, abs($1.1))) }
+    }
+    let times = [0, 0.3, 0.9]
+    var random = TestRandom(seed: 5)
+    let (pairs, triples) = (random.normals(6), random.normals(9))
+    #expect(try largestError(gaussian, pairs, times: times, exact: gaussian) < 1e-14)
+    #expect(try largestError(SineField(), triples, times: times, exact: SineField()) < 1e-14)
+    let differences = DifferenceField(base: mixture)
+    #expect(try largestError(differences, pairs, times: times, exact: mixture) < 1e-7)
   }
 
   /// A sample's probes are found by its number, also when others have left the batch.

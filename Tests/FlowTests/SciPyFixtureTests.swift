@@ -1,4 +1,5 @@
 import Flow
+import TestSupport
 import Testing
 
 /// Step by step agreement with `scipy.integrate.RK45` (SciPy 1.17.1), t from 0 to 1 and back.
@@ -6,7 +7,7 @@ import Testing
 @Suite struct SciPyFixtureTests {
   struct Fixture: CustomTestStringConvertible, Sendable {
     var testDescription: String
-    var field: @Sendable () -> ClosureField
+    var field: any VelocityField & Sendable
     var isForward = true
     var tolerance: Double
     var initial = [0.7, -1.1]
@@ -19,12 +20,12 @@ import Testing
 
   static let fixtures = [
     Fixture(
-      testDescription: "Gaussian, 1e-3", field: { ClosureField(recording: gaussian) },
+      testDescription: "Gaussian, 1e-3", field: gaussian,
       tolerance: 1e-3, firstStep: 0.12076648347082637, evaluations: 26,
       steps: [(0.12076648347082637, 0), (0.7284707628175395, 1), (1, 0)],
       result: [2.060789794657101, -0.829907760743912]),
     Fixture(
-      testDescription: "Gaussian, 1e-5", field: { ClosureField(recording: gaussian) },
+      testDescription: "Gaussian, 1e-5", field: gaussian,
       tolerance: 1e-5, firstStep: 0.048078003032266378, evaluations: 56,
       steps: [
         (0.04807800303226638, 0), (0.3986895540430231, 1), (0.6985275487424528, 1),
@@ -32,7 +33,7 @@ import Testing
       ],
       result: [2.059995890047148, -0.829998552300553]),
     Fixture(
-      testDescription: "mixture, 1e-5", field: { ClosureField(recording: mixture) },
+      testDescription: "mixture, 1e-5", field: mixture,
       tolerance: 1e-5, firstStep: 0.04040392250377575, evaluations: 56,
       steps: [
         (0.04040392250377575, 0), (0.25160212850128993, 1), (0.39410755553238097, 1),
@@ -40,18 +41,18 @@ import Testing
       ],
       result: [1.9387497345160132, -0.15516604386004063]),
     Fixture(
-      testDescription: "3t²", field: { ClosureField(dimension: 1) { _, t in [3 * t * t] } },
+      testDescription: "3t²", field: ClosureField(dimension: 1) { _, t in [3 * t * t] },
       tolerance: 1e-5, initial: [1], firstStep: 1e-4, evaluations: 32,
       steps: [(1e-4, 0), (1.1e-3, 0), (0.0111, 0), (0.1111, 0), (1, 0)], result: [2]),
     Fixture(
-      testDescription: "zero", field: { ClosureField(dimension: 2) { _, _ in [0, 0] } },
+      testDescription: "zero", field: ClosureField(dimension: 2) { _, _ in [0, 0] },
       tolerance: 1e-5, firstStep: 1e-6, evaluations: 44,
       steps: [
         (1e-6, 0), (1.1e-5, 0), (1.11e-4, 0), (1.111e-3, 0), (0.011111, 0), (0.111111, 0), (1, 0),
       ],
       result: [0.7, -1.1]),
     Fixture(
-      testDescription: "stiff, −50y", field: { ClosureField(dimension: 1) { y, _ in [-50 * y[0]] } },
+      testDescription: "stiff, −50y", field: ClosureField(dimension: 1) { y, _ in [-50 * y[0]] },
       tolerance: 1e-5, initial: [1], firstStep: 0.009563524997900367, evaluations: 182,
       steps: [
         (0.008276220119436009, 1), (0.016552440238872018, 0), (0.02525716935692411, 0),
@@ -66,13 +67,13 @@ import Testing
       ],
       result: [2.3420082641918963e-06]),
     Fixture(
-      testDescription: "Gaussian, backward", field: { ClosureField(recording: gaussian) },
+      testDescription: "Gaussian, backward", field: gaussian,
       isForward: false, tolerance: 1e-3, initial: [2.06, -0.83],
       firstStep: 0.0927286809009978, evaluations: 20,
       steps: [(0.9072713190990022, 0), (0.33129466178400113, 0), (0, 0)],
       result: [0.6996823567301246, -1.1044021439567462]),
     Fixture(
-      testDescription: "mixture, backward", field: { ClosureField(recording: mixture) },
+      testDescription: "mixture, backward", field: mixture,
       isForward: false, tolerance: 1e-5, initial: [1.93875090727523, -0.155176593968201],
       firstStep: 0.0332906074528884, evaluations: 50,
       steps: [
@@ -84,7 +85,7 @@ import Testing
 
   @Test(arguments: fixtures)
   func agrees(fixture: Fixture) throws {
-    var field = fixture.field()
+    var field = RecordingField(fixture.field)
     var states = fixture.initial
     var ends: [Double] = []
     var rejections: [Int] = []

@@ -1,4 +1,5 @@
 import Flow
+import TestSupport
 import Testing
 
 @Suite struct StepControlTests {
@@ -13,7 +14,7 @@ import Testing
   @Test(arguments: [true, false])
   func sampleAloneHasTheSameBits(isForward: Bool) throws {
     let start = isForward ? 0.0 : 1.0
-    var field = ClosureField(recording: mixture)
+    var field = RecordingField(mixture)
     var together = Self.noise
     let statistics = try Self.solver
       .integrate(&field, from: start, to: 1 - start, states: &together)
@@ -34,7 +35,7 @@ import Testing
   }
 
   @Test func finishedSamplesLeaveTheBatch() throws {
-    var field = ClosureField(recording: mixture)
+    var field = RecordingField(mixture)
     var states = Self.noise
     let statistics = try Self.solver.integrate(&field, from: 0, to: 1, states: &states)
     #expect(statistics.calls == field.batches.count)
@@ -89,7 +90,7 @@ import Testing
   }
 
   @Test func nothingToDo() throws {
-    var field = ClosureField(recording: gaussian)
+    var field = RecordingField(gaussian)
     for solver in [Self.solver, .fixed(.rk4, steps: 3)] {
       var none: [Double] = []
       #expect(try solver.integrate(&field, from: 0, to: 1, states: &none).evaluations == [])

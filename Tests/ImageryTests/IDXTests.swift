@@ -63,6 +63,16 @@ import Testing
     #expect(try error(file + [0x1F, 0x8C])?.kind == .malformed)
   }
 
+  /// Files of many buffers, whose end may lie anywhere in one; and bgzip ends its files by a member without content.
+  @Test func theEndOfLongFilesIsCheckedToo() throws {
+    let file = gzip(idx(shape, data))
+    #expect(file.count > 200_000)
+    #expect(try error(file + [0, 7])?.problem.contains("other bytes after") == true)
+    #expect(try error(file + [UInt8](repeating: 0, count: 100_000) + [7])?.kind == .malformed)
+    let path = try scratch.file("bgzip", file + gzip([]))
+    #expect(try IDXFile.read(path).bytes == data)
+  }
+
   @Test func refusesOneByteMoreOrLess() throws {
     for more in [true, false] {
       let bytes = more ? data + [0] : data.dropLast()

@@ -83,9 +83,17 @@ import Testing
   }
 
   @Test func fewImagesMakeANarrowSheet() {
-    let sheet = ContactSheet.image(pixels: noise(8), height: 2, width: 2, channels: 1, columns: 10)
+    let sheet = ContactSheet.image(pixels: noise(8), height: 2, width: 2, channels: 1, columns: 10, scale: 1)
     #expect(sheet.width == 2 * 2 + 3 * 2)
     #expect(sheet.height == 2 + 2 * 2)
+  }
+
+  /// A thumbnail shows nothing: images are enlarged to about 64 pixels a side.
+  @Test(arguments: [(28, 2), (32, 2), (64, 1), (9, 7), (16, 4), (200, 1), (1, 64)])
+  func imagesAreEnlargedUnlessToldOtherwise(side: Int, scale: Int) {
+    let sheet = ContactSheet.image(
+      pixels: noise(side * side), height: side, width: side, channels: 1, columns: 1)
+    #expect(sheet.width == side * scale + 4 && sheet.height == sheet.width)
   }
 }
 

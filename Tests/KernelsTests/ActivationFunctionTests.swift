@@ -45,6 +45,38 @@ import Testing
     }
   }
 
+  /// Small results keep their digits: errors in units of the last place, down to 1e-36 (`exp` is held at e^±87).
+  @Test(arguments: [ActivationFunction.elu, .silu, .tanh]) func digitsOfSmallResults(
+    _ function: ActivationFunction
+  ) {
+    let sizes = (0...4000).map { Float(pow(10, -30 + Double($0) / 4000 * (30 + log10(90)))) }
+    let x = Buffer(sizes + sizes.map { -$0 } + [0])
+    let count = x.values.count
+    let ones = Buffer(Array(repeating: 1, count: count))
+    let (y, first) = (Buffer(unwritten: count), Buffer(unwritten: count))
+    let second = Buffer(Array(repeating: 0, count: count))
+    function.apply(x.span, into: y.mutable)
+    function.multiplyByDerivative(x.span, ones.span, into: first.mutable)
+    function.addCurvature(x.span, tangent: ones.span, tangentGradient: ones.span, into: second.mutable)
+    func largestError(_ results: Buffer, _ exact: (Double) -> Double) -> Double {
+      var largest = 0.0
+      for (at, result) in zip(x.doubles, results.doubles) where !(abs(result - exact(at)) <= 1e-36) {
+        largest = result.isNaN ? .infinity : max(largest, result.ulps(from: exact(at)))
+      }
+      return largest
+    }
+    #expect(largestError(y) { exact(function, $0) } < 4)
+    switch function {
+    case .elu:
+      #expect(largestError(first) { $0 > 0 ? 1 : exp($0) } < 2)
+      #expect(largestError(second) { $0 > 0 ? 0 : exp($0) } < 2)
+    case .tanh:
+      #expect(largestError(first) { pow(cosh($0), -2) } < 6)
+      #expect(largestError(second) { -2 * tanh($0) * pow(cosh($0), -2) } < 8)
+    case .silu, .relu: break  // SiLU's derivatives go through zero, where no formula keeps the digits.
+    }
+  }
+
   @Test(arguments: ActivationFunction.allCases) func farFromZero(_ function: ActivationFunction) {
     let x = Buffer([-1e30, -1e4, -100, 100, 1e4, 1e30])
     let (y, dx) = (Buffer(unwritten: 6), Buffer(unwritten: 6))

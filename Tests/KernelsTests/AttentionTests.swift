@@ -55,7 +55,7 @@ import Testing
   @Test(arguments: cases) func forwardMatchesDouble(_ test: Case) {
     let expected = Reference.attention(test.attention, test.q.doubles, test.k.doubles, test.v.doubles)
     let (output, weights) = test.forward()
-    expect(output, expected, within: Tolerance.output)
+    expect(output, expected, within: Tolerance.product)
     let tokens = test.attention.tokens
     let rows = weights.doubles
     for row in 0..<rows.count / tokens {

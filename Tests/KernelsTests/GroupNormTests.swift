@@ -81,12 +81,12 @@ import Testing
     ]
   }
 
-  // Reached: 2e-7.
+  // Reached: 8e-8.
   @Test(arguments: cases, [0, 1]) func forwardMatchesDouble(_ test: Case, border: Int) {
     let expected = test.reference()
     expect(
       test.forward(border: border),
-      border == 0 ? expected : Reference.pad(expected, shape: test.norm.shape), within: Tolerance.output)
+      border == 0 ? expected : Reference.pad(expected, shape: test.norm.shape), within: Tolerance.groupNorm)
   }
 
   /// The pass that the backward one begins with gives the forward pass's bits.
@@ -96,10 +96,10 @@ import Testing
     #expect(again.derivative.values.allSatisfy { $0.isFinite })
   }
 
-  /// A mean of 100 deviations: E[x²] − mean² would be off by 1e-3. Reached: 2e-5.
+  /// A mean of 100 deviations: E[x²] − mean² would be off by 1e-3. Reached: 2.1e-6.
   @Test func largeMeanDoesNotCancel() {
     let test = Case(28, 28, 32, groups: 8, activates: false, mean: 100)
-    expect(test.forward(border: 0), test.reference(), within: Tolerance.output)
+    expect(test.forward(border: 0), test.reference(), within: 6e-6)
   }
 
   // Reached: 2e-6.

@@ -73,7 +73,7 @@ import Testing
       let expected = (0..<columns).map { column in
         stride(from: column, to: plain.count, by: columns).reduce(0) { $0 + plain[$1] }
       }
-      expect(sums, expected, accumulates: true, within: Tolerance.gradient, "\(rows) rows")
+      expect(sums, expected, accumulates: true, within: Tolerance.sumOverRows, "\(rows) rows")
     }
   }
 }

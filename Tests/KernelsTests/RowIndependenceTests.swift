@@ -40,10 +40,10 @@ import Testing
         let place = row * shape.padded.width * c
         part.replaceSubrange(place..<place + (width + 2) * c, with: x[start..<start + (width + 2) * c])
       }
-      let y = Buffer(unwritten: convolution.output.count)
+      let (x, y) = (Buffer(part), Buffer(unwritten: convolution.output.count))
+      let scratch = Buffer(unwritten: convolution.scratchCount)
       convolution.forward(
-        Buffer(part).span, count: 1, weights: weights.span, bias: bias.span, into: y.mutable,
-        scratch: Buffer(unwritten: convolution.scratchCount).mutable)
+        x.span, count: 1, weights: weights.span, bias: bias.span, into: y.mutable, scratch: scratch.mutable)
       let bits = y.bits
       return (0..<bits.count / o).map { Array(bits[$0 * o..<($0 + 1) * o]) }
     }
@@ -111,7 +111,7 @@ import Testing
     let x = normals(67, index: 1)
     func activated(_ range: Range<Int>) -> [UInt32] {
       let y = Buffer(unwritten: range.count)
-      silu(Buffer(Array(x[range])).span, into: y.mutable)
+      ActivationFunction.silu.apply(Buffer(Array(x[range])).span, into: y.mutable)
       return y.bits
     }
     let all = activated(0..<67)

@@ -178,7 +178,7 @@ import Training
       _ = try begin("/straight").train { _ in }
       var seen = 0
       let outcome = try begin("/run").train(
-        onEvent: { if case .step = $0 { seen += 1 } }, shouldStop: { seen == 5 })
+        shouldStop: { seen == 5 }, onEvent: { if case .step = $0 { seen += 1 } })
       #expect(outcome == .interrupted)
       let run = RunDirectory(directory + "/run")
       do {

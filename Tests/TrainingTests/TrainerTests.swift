@@ -59,7 +59,7 @@ import Training
       do {
         var seen = 0
         let outcome = try begin(run.path, steps: 7).train(
-          onEvent: { if case .step = $0 { seen += 1 } }, shouldStop: { seen == interruption })
+          shouldStop: { seen == interruption }, onEvent: { if case .step = $0 { seen += 1 } })
         #expect(outcome == .interrupted)
       }
       let trainer = try Trainer(
@@ -140,7 +140,7 @@ import Training
       do {
         let trainer = try Trainer(resuming: run, record: changed, train: Self.train, test: Self.test)
         _ = try trainer.train(
-          onEvent: { if case .step = $0 { stepsSeen += 1 } }, shouldStop: { stepsSeen == 1 })
+          shouldStop: { stepsSeen == 1 }, onEvent: { if case .step = $0 { stepsSeen += 1 } })
       }
       #expect(run.checkpointSteps() == [4])
       #expect(try bytes(newest + ".damaged") == [1, 2, 3])
@@ -191,10 +191,10 @@ import Training
         resuming: run.path, train: Self.train, test: Self.test, options: TrainingOptions(length: length))
       #expect(resumed.step == 0)
       let steps = resumed.record.settings.steps
-      try resumed.train()
+      try resumed.train { _ in }
       let fresh = RunDirectory(directory + "/fresh")
       try Trainer(output: fresh.path, train: Self.train, test: Self.test, options: options(.steps(steps)))
-        .train()
+        .train { _ in }
       #expect(try bytes(run.checkpointPath(step: steps)) == bytes(fresh.checkpointPath(step: steps)))
     }
   }

@@ -5,11 +5,12 @@ import PackageDescription
 // Elsewhere the dependency is `.package(url: …, from: …)`.
 let package = Package(
   name: "library-example",
+  platforms: [.macOS(.v26)],
   dependencies: [.package(name: "inkflow", path: "../..")],
   targets: [
     .executableTarget(
       name: "Example",
-      dependencies: ["Flow", "Imagery", "Network", "Sampling", "Training"].map {
+      dependencies: ["Files", "Flow", "Imagery", "Sampling", "Training"].map {
         .product(name: $0, package: "inkflow")
       })
   ]

@@ -1,10 +1,9 @@
-import Flow
-import Network
 import Sampling
+import Training
 
-/// Images of a trained model, [count, height, width, channels], about −1 to 1: the same for the same seed.
-func generate(model directory: String, count: Int, seed: UInt64) throws -> [Float] {
-  let model = try Model(directory: directory)
-  let sampler = Sampler(model: model, threads: 2)
-  return try sampler.sample(0..<count, seed: seed, solver: .adaptive(rtol: 1e-3, atol: 1e-3)).values
+/// Draws four images of a trained model: a run, a checkpoint or a diffusers directory. The same ones each time.
+func generate(from model: String, to sheet: String) throws {
+  let flow = try TrainedFlow(model)
+  let images = try flow.sample(4, seed: 0)
+  try images.sheet(columns: 4).write(to: sheet)
 }

@@ -1,21 +1,13 @@
 import Imagery
-import Network
+import Sampling
 import Training
 
-/// Trains a small network on a data set and leaves a run, which the command line can go on with.
-func learn(_ name: String, steps: Int, into directory: String) throws {
-  let (train, test) = try ImageDataset.loadBoth(name)
-  let record = RunRecord(
-    recipe: .quick, preset: .tiny, dataset: .init(train: train, test: test),
-    network: UNetConfiguration(.tiny, height: train.height, width: train.width, channels: train.channels),
-    settings: TrainingSettings(recipe: .quick, steps: steps), initialWeights: nil,
-    execution: .init(threads: 2, checkpointEvery: 250, keep: 1), lossScale: .init(train))
-  let trainer = try Trainer(beginning: RunDirectory(directory), record: record, train: train, test: test)
-  _ = try trainer.train { event in
-    switch event {
-    case .step(let metrics): print("step \(metrics.step): loss \(metrics.loss)")
-    case .epoch(let metrics): print("held-out loss \(metrics.heldOutLoss ?? .nan)")
-    case .checkpoint(let path): print("saved \(path)")
-    }
+/// Trains a small network and leaves a run, which the command line can go on with.
+func learn(_ dataset: String, steps: Int, into run: String) throws -> TrainedFlow {
+  let (train, test) = try ImageDataset.loadBoth(dataset)
+  let trainer = try Trainer(output: run, train: train, test: test, preset: .tiny, steps: steps)
+  try trainer.train { event in
+    if case .step(let metrics) = event { print("step \(metrics.step): loss \(metrics.loss)") }
   }
+  return trainer.flow
 }

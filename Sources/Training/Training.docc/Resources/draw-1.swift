@@ -1,0 +1,4 @@
+import Sampling
+import Training
+
+let flow = try TrainedFlow("outputs/demo")

@@ -1,0 +1,4 @@
+import Imagery
+import Training
+
+let (train, test) = try ImageDataset.loadBoth("synthetic")

@@ -1,0 +1,9 @@
+import Imagery
+import Training
+
+let (train, test) = try ImageDataset.loadBoth("synthetic")
+
+let trainer = try Trainer(output: "outputs/mine", train: train, test: test, preset: .tiny, steps: 1000)
+try trainer.train { event in
+  if case .step(let metrics) = event { print("step \(metrics.step): loss \(metrics.loss)") }
+}
