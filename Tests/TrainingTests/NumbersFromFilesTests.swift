@@ -89,7 +89,9 @@ import Training
         {
           expect(.malformed) { try RunRecord(path: run.recordPath) }
         }
-        survives(what) { _ = try Trainer(resuming: run.path, train: Self.train, test: Self.test).train { _ in } }
+        survives(what) {
+          _ = try Trainer(resuming: run.path, train: Self.train, test: Self.test).train { _ in }
+        }
         // As the base of another run.
         survives(what) {
           var options = TrainingOptions(length: .steps(1), batchSize: 13, threads: 1)
@@ -119,7 +121,9 @@ import Training
         let what = "\(key) \(number)"
         if key == ".step" && number != "0" { expect(.malformed) { try Checkpoint(path: path) } }
         survives(what) { _ = try Checkpoint(path: path).flow() }
-        survives(what) { _ = try Trainer(resuming: run.path, train: Self.train, test: Self.test).train { _ in } }
+        survives(what) {
+          _ = try Trainer(resuming: run.path, train: Self.train, test: Self.test).train { _ in }
+        }
         try? FileManager.default.removeItem(atPath: path + ".damaged")
         try? FileManager.default.removeItem(atPath: run.checkpointPath(step: 0))
       }
