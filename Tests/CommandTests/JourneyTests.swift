@@ -106,7 +106,7 @@ import Testing
       ["invert", "run", "data", "--count", "3", "--first", "2", "--rtol", "1e-2", "--atol", "1e-2"],
       in: directory)
     #expect(try #require(loose["residual"] as? Double) > residual)
-    #expect(FileManager.default.fileExists(atPath: directory + "/run/inversion.png"))
+    #expect(FileManager.default.fileExists(atPath: directory + "/run/inversion.svg"))
 
     // The same picture from a file of its own: the same noise, and so the same residual.
     let image = PNGImage(
