@@ -75,6 +75,6 @@ let package = Package(
       "TrainingTests",
       ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
-    tests("CommandTests", ["inkflow", "Sampling", "Imagery", "Network", "Kernels"]),
+    tests("CommandTests", ["inkflow", "Training", "Sampling", "Imagery", "Network", "Kernels"]),
   ]
 )

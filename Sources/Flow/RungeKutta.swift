@@ -22,7 +22,8 @@ struct RungeKutta {
   /// [groups] What was not finite in a group's attempt.
   private(set) var failures: [SolverError?]
   /// [groups] What was done so far.
-  private var evaluations, accepted, rejected: [Int]
+  private(set) var evaluations: [Int]
+  private var accepted, rejected: [Int]
   private var calls = 0
 
   /// - Parameter states: [count, dimension], finite.

@@ -9,10 +9,16 @@ public enum Solver: Sendable {
   /// - Parameters:
   ///   - rtol: relative tolerance; at least 100 ulp of 1 is used, as less cannot be reached.
   ///   - atol: absolute tolerance, positive: a component that passes zero has no other scale.
-  case adaptive(rtol: Double, atol: Double, control: StepControl = .sample)
+  ///   - maximumEvaluations: of the field at one sample. A solve that needs more ends with
+  ///     `SolverError.tooManyEvaluations`: below what the field's own rounding allows, steps would shrink for hours.
+  case adaptive(
+    rtol: Double, atol: Double, control: StepControl = .sample,
+    maximumEvaluations: Int = Solver.standardMaximumEvaluations)
 
   /// Good for drawing samples, and the default of the command line.
   public static let standard = Solver.adaptive(rtol: 1e-3, atol: 1e-3)
+  /// A hundred times what a sample takes at the standard tolerance.
+  public static let standardMaximumEvaluations = 10_000
 }
 
 extension Solver {
@@ -55,12 +61,13 @@ extension Solver {
       states = solution.states
       return solution.statistics
 
-    case .adaptive(let rtol, let atol, let control):
+    case .adaptive(let rtol, let atol, let control, let maximumEvaluations):
       let tolerance = Tolerance(rtol: rtol, atol: atol)
       var solution = RungeKutta(
         .dormandPrince, states: states, dimension: dimension,
         rowsPerGroup: control == .batch ? count : 1, time: start)
-      try solution.takeControlledSteps(of: &field, from: start, to: end, tolerance, observe)
+      try solution.takeControlledSteps(
+        of: &field, from: start, to: end, tolerance, maximumEvaluations: maximumEvaluations, observe)
       states = solution.states
       return solution.statistics
     }
@@ -85,7 +92,7 @@ extension Solver: CustomStringConvertible {
   public var description: String {
     switch self {
     case .fixed(let tableau, let steps): "\(tableau.name), \(steps) steps"
-    case .adaptive(let rtol, let atol, let control):
+    case .adaptive(let rtol, let atol, let control, _):
       "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
     }
   }
@@ -122,6 +129,8 @@ public enum SolverError: Error, Equatable {
   case nonFiniteState(sample: Int, component: Int, time: Double)
   /// The step needed fell below 10 ulp of the time.
   case stepUnderflow(samples: Range<Int>, time: Double, step: Double)
+  /// The end was not reached with the evaluations allowed, but `time`.
+  case tooManyEvaluations(samples: Range<Int>, limit: Int, time: Double)
 }
 
 extension SolverError {
@@ -134,7 +143,9 @@ extension SolverError {
       .nonFiniteState(sample: first + sample, component: component, time: time)
     case .stepUnderflow(let samples, let time, let step):
       .stepUnderflow(
-        samples: first + samples.lowerBound..<first + samples.upperBound, time: time, step: step)
+        samples: samples.shifted(by: first), time: time, step: step)
+    case .tooManyEvaluations(let samples, let limit, let time):
+      .tooManyEvaluations(samples: samples.shifted(by: first), limit: limit, time: time)
     }
   }
 }
@@ -149,10 +160,16 @@ extension SolverError: CustomStringConvertible {
       "the state is not finite at t = \(time) (sample \(sample), component \(component)); "
         + "check the initial state, or take more steps if it grew during the integration"
     case .stepUnderflow(let samples, let time, let step):
-      "the step size fell to \(step) at t = \(time) ("
-        + (samples.count == 1 ? "sample \(samples.lowerBound)" : "samples \(samples)")
-        + "): the field is too stiff or discontinuous there for the tolerance; "
-        + "raise rtol and atol, or use a solver with fixed steps"
+      "the step size fell to \(step) at t = \(time) (\(samples.asSamples)): the field is too stiff or "
+        + "discontinuous there for the tolerance; raise rtol and atol, or use a solver with fixed steps"
+    case .tooManyEvaluations(let samples, let limit, let time):
+      "\(limit) evaluations led only to t = \(time) (\(samples.asSamples)): the tolerance may be finer than the "
+        + "field's own rounding, which for a network is about 1e-6; raise rtol and atol, or allow more evaluations"
     }
   }
+}
+
+extension Range<Int> {
+  fileprivate func shifted(by count: Int) -> Range<Int> { lowerBound + count..<upperBound + count }
+  fileprivate var asSamples: String { count == 1 ? "sample \(lowerBound)" : "samples \(self)" }
 }

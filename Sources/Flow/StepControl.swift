@@ -23,7 +23,7 @@ extension RungeKutta {
   /// those that reach the end leave the batch.
   mutating func takeControlledSteps<Field: VelocityField & ~Copyable>(
     of field: inout Field, from start: Double, to end: Double, _ tolerance: Tolerance,
-    _ observe: (borrowing AcceptedStep) throws -> Void
+    maximumEvaluations: Int, _ observe: (borrowing AcceptedStep) throws -> Void
   ) throws {
     guard let embedded = tableau.embedded, tableau.isFirstSameAsLast else {
       preconditionFailure("step control needs an embedded first-same-as-last method, not '\(tableau.name)'")
@@ -34,6 +34,10 @@ extension RungeKutta {
     }
     while !active.isEmpty {
       for group in active {
+        guard evaluations[group] + tableau.stageCount - 1 <= maximumEvaluations else {
+          throw SolverError.tooManyEvaluations(
+            samples: rows(of: group), limit: maximumEvaluations, time: controllers[group].time)
+        }
         let step = try controllers[group].nextStep(samples: rows(of: group), failure: failures[group])
         begin(step, group: group)
       }
@@ -123,7 +127,7 @@ private struct StepController {
   let direction: Double
   /// −1/(order of the error estimate + 1).
   let exponent: Double
-  private var time: Double
+  private(set) var time: Double
   /// |h| of the next attempt.
   private var size: Double
   /// Rejections since the last accepted step.

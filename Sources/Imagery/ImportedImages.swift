@@ -32,7 +32,7 @@ public struct ImportedImages: Sendable {
   /// - Throws: `FileError` if fewer than two pictures are usable, or all would be too much for an IDX file;
   ///   `MissingJPEGLibrary`.
   public init(
-    _ folder: PictureFolder, reader: PictureReader, progress: (Int) -> Void = { _ in },
+    _ folder: PictureFolder, reader: PictureReader, progress: (Int) throws -> Void = { _ in },
     onSkip: (FileError) -> Void = { _ in }
   ) throws {
     side = reader.side
@@ -56,7 +56,7 @@ public struct ImportedImages: Sendable {
         skipped.append(error)
         onSkip(error)
       }
-      progress(index + 1)
+      try progress(index + 1)
     }
     guard classIndices.count >= 2 else {
       throw FileError(

@@ -8,12 +8,16 @@ public enum Pixels {
 
   /// The inverse of `normalized`: rounds to the nearest byte; values outside [−1, 1] are clamped.
   ///
+  /// - Parameter isDequantized: takes the inverse of `dequantize` instead: the grey level k of x = (k + u)/128 − 1,
+  ///   0 ≤ u < 1.
   /// - Precondition: `value` is finite. What a NaN should become, or whether it should stop the program, only
   ///   the caller can know.
   @inline(__always)
-  public static func byte(_ value: Float) -> UInt8 {
+  public static func byte(_ value: Float, isDequantized: Bool = false) -> UInt8 {
     precondition(value.isFinite, "a pixel is \(value); check the samples before turning them into bytes")
-    return UInt8(min(max((value + 1) * 127.5, 0), 255).rounded())
+    return isDequantized
+      ? UInt8(min(max((value + 1) * 128, 0), 255))
+      : UInt8(min(max((value + 1) * 127.5, 0), 255).rounded())
   }
 
   /// Writes `bytes`, normalised, over `values`.
@@ -34,10 +38,10 @@ public enum Pixels {
     for i in bytes.indices { values[i] = (Float(bytes[i]) + Float(noise.uniform(UInt32(i)))) / 128 - 1 }
   }
 
-  /// The bytes of `values`, each by `byte(_:)`.
-  public static func bytes(_ values: Span<Float>) -> [UInt8] {
+  /// The bytes of `values`, each by `byte`.
+  public static func bytes(_ values: Span<Float>, isDequantized: Bool = false) -> [UInt8] {
     [UInt8](capacity: values.count) { output in
-      for index in values.indices { output.append(byte(values[index])) }
+      for index in values.indices { output.append(byte(values[index], isDequantized: isDequantized)) }
     }
   }
 }

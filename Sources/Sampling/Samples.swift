@@ -13,7 +13,13 @@ public struct Samples: Sendable {
   public internal(set) var accepted: [Int] = []
   public internal(set) var rejected: [Int] = []
 
-  init(shape: ImageShape) { self.shape = shape }
+  /// As `TrainedFlow/isDequantized`.
+  let isDequantized: Bool
+
+  init(of flow: TrainedFlow) {
+    shape = flow.shape
+    isDequantized = flow.isDequantized ?? false
+  }
 
   public var count: Int { evaluations.count }
 
@@ -22,8 +28,8 @@ public struct Samples: Sendable {
     values[index * shape.count..<(index + 1) * shape.count]
   }
 
-  /// [count, height, width, channels] −1...1 as 0...255, as the files of samples have it.
-  public var pixels: [UInt8] { Pixels.bytes(values.span) }
+  /// [count, height, width, channels] 0...255, as the files of samples have it.
+  public var pixels: [UInt8] { Pixels.bytes(values.span, isDequantized: isDequantized) }
 
   /// All samples as one picture.
   ///

@@ -48,7 +48,7 @@ extension TrainedFlow {
     precondition(images.count.isMultiple(of: size) && !images.isEmpty, "not a whole number of images")
     let count = images.count / size
     func elements(_ index: Int) -> Range<Int> { index * size..<(index + 1) * size }
-    let none = Samples(copying: images, count: count, shape: shape)
+    let none = Samples(copying: images, count: count, of: self)
     var inversion = Inversion(
       noise: none, reconstruction: none, residuals: Array(repeating: 0, count: count),
       tightenings: Array(repeating: 0, count: count))
@@ -88,8 +88,8 @@ extension TrainedFlow {
 }
 
 extension Samples {
-  fileprivate init(copying values: [Float], count: Int, shape: ImageShape) {
-    self.init(shape: shape)
+  fileprivate init(copying values: [Float], count: Int, of flow: TrainedFlow) {
+    self.init(of: flow)
     self.values = values
     evaluations = Array(repeating: 0, count: count)
     (accepted, rejected) = (evaluations, evaluations)

@@ -87,7 +87,9 @@ extension TrainedFlow {
     let size = shape.count
     precondition(network.output.shape == shape, "a flow needs as many channels out as in")
     precondition(data.count == numbers.count * size, "not as many samples as numbers")
-    if case .adaptive(_, _, .batch) = solver { preconditionFailure("a batch's samples depend on each other") }
+    if case .adaptive(_, _, .batch, _) = solver {
+      preconditionFailure("a batch's samples depend on each other")
+    }
     var found = LogDensities()
     try inParts(
       numbers, solver, labels: labels, probeCount: probes.count, on: pool, progress: progress

@@ -133,7 +133,7 @@ extension TrainedFlow {
       throws
       -> Void
   ) throws {
-    let size = if case .adaptive(_, _, .batch) = solver { numbers.count } else { samplesTogether }
+    let size = if case .adaptive(_, _, .batch, _) = solver { numbers.count } else { samplesTogether }
     guard !numbers.isEmpty else { return }
     let first = numbers.lowerBound
     func classes(_ part: Range<Int>) -> [Int]? {
@@ -168,7 +168,7 @@ extension TrainedFlow {
       times.allSatisfy { (min(start, end)...max(start, end)).contains($0) }, "a time outside the integration")
     if case .fixed = solver { precondition(times.isEmpty, "steps of fixed size can't be interpolated") }
     precondition(labels == nil || labels?.count == numbers.count, "one label for each sample")
-    var samples = Samples(shape: shape)
+    var samples = Samples(of: self)
     try inParts(numbers, solver, labels: labels, on: pool, progress: progress) { part, field, advance in
       var states = part.flatMap { initialState($0).map { Double($0) } }
       let before = part.lowerBound - numbers.lowerBound

@@ -12,7 +12,7 @@ extension TrainedFlow {
     on pool: WorkerPool = WorkerPool(), progress: @escaping (Double) throws -> Void = { _ in }
   ) throws -> (samples: Samples, straightness: [Double]) {
     precondition(classCount == nil, "labels are not drawn here")
-    var (samples, straightness) = (Samples(shape: shape), [Double]())
+    var (samples, straightness) = (Samples(of: self), [Double]())
     let solver = Solver.adaptive(rtol: rtol, atol: atol)
     try inParts(numbers, solver, labels: nil, on: pool, progress: progress) { part, field, advance in
       let times = part.flatMap { number in

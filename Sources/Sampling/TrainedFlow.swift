@@ -15,7 +15,8 @@ public struct TrainedFlow: Sendable {
   public let notes: [String: String]
   /// Where it was read from: a checkpoint's file, or a directory.
   public let path: String?
-  /// Whether it was trained on pixels with noise of one grey level, as likelihoods need it; nil if that isn't known.
+  /// Whether it was trained on pixels with noise of one grey level, as likelihoods need it; nil if that isn't known. A grey
+  /// level k is then the interval from k/128 − 1 to (k + 1)/128 − 1; else it is the number k/127.5 − 1.
   public let isDequantized: Bool?
 
   package init(
@@ -28,6 +29,12 @@ public struct TrainedFlow: Sendable {
     self.notes = notes
     self.path = path
     self.isDequantized = isDequantized
+  }
+
+  /// Bytes of pixels as the flow knows them, about −1...1: of dequantised ones the middle of each grey level.
+  public func values(ofPixels pixels: [UInt8]) -> [Float] {
+    isDequantized ?? false
+      ? pixels.map { (Float($0) + 0.5) / 128 - 1 } : pixels.map { Float($0) / 127.5 - 1 }
   }
 
   /// Of one sample: an image, or a point of d numbers as one pixel with d channels.

@@ -106,20 +106,24 @@ public struct Checkpoint {
 
   /// The network, and a parameter arena of the tensors with a prefix.
   func weights(_ prefix: String) throws(FileError) -> (UNet, Arena) {
-    let unet: UNet
+    let unet = try network()
+    return (unet, try unet.load(file, prefix: prefix))
+  }
+
+  private func network() throws(FileError) -> UNet {
     do throws(ConfigurationError) {
-      unet = try UNet(header.network)
+      return try UNet(header.network)
     } catch {
       throw FileError(
         .malformed, path, "describes a network that can't be: \(error.description)",
         remedy: "use an earlier checkpoint of the run")
     }
-    return (unet, try unet.load(file, prefix: prefix))
   }
 
   /// What training goes on with.
-  func state(of network: any FlowNetwork) throws(FileError) -> TrainingState {
-    TrainingState(
+  func state() throws(FileError) -> TrainingState {
+    let network = try network()
+    return TrainingState(
       step: header.step, parameters: try network.load(file, prefix: "parameters."),
       average: hasAverage ? try network.load(file, prefix: "average.") : nil,
       firstMoments: try network.load(file, prefix: "first_moment."),

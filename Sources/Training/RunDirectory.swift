@@ -84,14 +84,16 @@ public struct RunDirectory: Sendable {
     }.sorted(by: >)
   }
 
-  /// The newest checkpoint that is sound, and why newer ones, which are damaged, were passed over.
+  /// What `read` makes of the newest checkpoint that is sound, and why newer ones, which are damaged, were passed over.
   ///
   /// - Throws: `FileError` if there is none, or one can't be read.
-  public func newestCheckpoint() throws(FileError) -> (checkpoint: Checkpoint, passedOver: [FileError]) {
+  public func newestCheckpoint<Result>(
+    _ read: (Checkpoint) throws(FileError) -> Result
+  ) throws(FileError) -> (result: Result, passedOver: [FileError]) {
     var passedOver: [FileError] = []
     for step in checkpointSteps() {
       do throws(FileError) {
-        return (try Checkpoint(path: checkpointPath(step: step)), passedOver)
+        return (try read(Checkpoint(path: checkpointPath(step: step))), passedOver)
       } catch {
         guard error.kind == .malformed else { throw error }
         passedOver.append(error)
@@ -125,10 +127,13 @@ public struct RunDirectory: Sendable {
   // MARK: Lock
 
   /// Keeps other processes off the run for as long as it lives. The kernel drops it with the process.
-  final class Lock {
+  package final class Lock {
     private let descriptor: Int32
+    /// Why there is no lock: some file systems have none.
+    package let problem: String?
 
-    init(_ run: RunDirectory) throws(FileError) {
+    /// - Parameter lock: the system's call, which tests replace.
+    package init(_ run: RunDirectory, lock: (Int32, Int32) -> Int32 = flock) throws(FileError) {
       let path = run.file(".lock")
       descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else {
@@ -136,11 +141,15 @@ public struct RunDirectory: Sendable {
           .cannotCreate, path, "can't be opened: \(systemErrorText())",
           remedy: "make sure that the run's directory is writable")
       }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      if lock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+        problem = nil
+      } else if errno == EWOULDBLOCK {
         close(descriptor)
         throw FileError(
           .cannotCreate, run.path, "is in use by another process",
           remedy: "wait for it to end, or pass --output with another directory")
+      } else {
+        problem = systemErrorText()
       }
     }
 

@@ -122,8 +122,9 @@ public struct RunRecord: Codable, Equatable, Sendable {
 
   public var stepsPerEpoch: Int { max(1, dataset.trainCount / settings.batchSize) }
 
-  /// Gives a run that has taken no step the warm-up of its recipe for its length.
-  mutating func setFreshWarmup() {
+  /// Gives a run that has taken no step its recipe's warm-up for its length, and no other lengths before.
+  mutating func setFreshLength() {
+    settings.earlierLengths = nil
     settings.warmupSteps = TrainingSettings(recipe: recipe, steps: settings.steps).warmupSteps
   }
 

@@ -30,9 +30,13 @@ extension TrainedFlow {
     if !isDirectory.boolValue {
       self = try Checkpoint(path: path).flow(kind)
     } else if run.exists {
-      let (checkpoint, passedOver) = try run.newestCheckpoint()
+      let averages = try run.readRecord().settings.averageDecay != nil
+      if kind == .averaged && !averages { throw Checkpoint.noAverage(path) }
+      let passedOver: [FileError]
+      (self, passedOver) = try run.newestCheckpoint { (checkpoint) throws(FileError) in
+        try checkpoint.flow(kind)
+      }
       passedOver.forEach(passOver)
-      self = try checkpoint.flow(kind)
     } else if Self.isDiffusersDirectory(path) {
       self = try TrainedFlow(diffusers: path)
       if let kind, notes["weights"] != kind.rawValue {
@@ -49,16 +53,18 @@ extension TrainedFlow {
 }
 
 extension Checkpoint {
+  fileprivate static func noAverage(_ path: String) -> FileError {
+    FileError(
+      .malformed, path, "has no averaged weights, as its recipe averages none",
+      remedy: "pass --weights raw, or leave it out")
+  }
+
   /// The flow at this point.
   ///
   /// - Parameter kind: which weights; nil takes averaged ones where there are any.
   /// - Throws: `FileError` if an average is asked for and there is none.
   public func flow(_ kind: WeightKind? = nil) throws(FileError) -> TrainedFlow {
-    if kind == .averaged && !hasAverage {
-      throw FileError(
-        .malformed, path, "has no averaged weights, as its recipe averages none",
-        remedy: "pass --weights raw, or leave it out")
-    }
+    if kind == .averaged && !hasAverage { throw Self.noAverage(path) }
     let isAveraged = hasAverage && kind != .raw
     let (unet, weights) = try weights(isAveraged ? "average." : "parameters.")
     return TrainedFlow(

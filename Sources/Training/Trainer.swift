@@ -15,7 +15,6 @@ public final class Trainer {
   /// Of the checkpoint that a resume goes on from.
   private var settingsBefore: TrainingSettings?
   package let unet: UNet
-  /// At most as many as a gradient has lanes: more would have nothing to do.
   package let pool: WorkerPool
   private let lock: RunDirectory.Lock
   private let engine: LossEngine
@@ -125,15 +124,16 @@ public final class Trainer {
   ) throws {
     let lock = try RunDirectory.Lock(run)
     run.removeTemporaryFiles()
-    let (checkpoint, passedOver) = try run.newestCheckpoint()
+    let ((checkpoint, state), passedOver) = try run.newestCheckpoint { (checkpoint) throws(FileError) in
+      (checkpoint, try checkpoint.state())
+    }
     var record = record
     record.settings.changeLength(from: checkpoint.header.settings, atStep: checkpoint.header.step)
     if checkpoint.header.step == 0 && record.settings.steps != checkpoint.header.settings.steps {
-      record.setFreshWarmup()
+      record.setFreshLength()
     }
     try checkpoint.requireRecord(record)
-    let unet = try UNet(record.network)
-    try self.init(run, lock, record, unet, examples, heldOut, try checkpoint.state(of: unet))
+    try self.init(run, lock, record, try UNet(record.network), examples, heldOut, state)
     self.passedOver = passedOver
     settingsBefore = checkpoint.header.settings
     // Out of the way, so that they are never taken for newer than what is to come.
@@ -161,12 +161,16 @@ public final class Trainer {
     self.heldOut = Batch(
       source: heldOut, rows: ArraySlice((0..<heldOutCount).map { UInt32($0) }), seed: 0, draws: .heldOut,
       times: .stratified)
-    pool = WorkerPool(threadCount: min(record.execution.threads, GradientLanes.count))
+    pool = WorkerPool(threadCount: record.execution.threads)
     engine = LossEngine(
       network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount))
     loop = TrainingLoop(
       unet, engine, examples: examples, state: state, settings: settings, pool: pool)
   }
+
+  /// Why the run's directory can't be locked, where its file system has no locks: nothing then keeps a second process off
+  /// the run.
+  public var lockProblem: String? { lock.problem }
 
   /// The learning rates of the next step, of the length that the run had and of the one that a resume gave it, where
   /// these differ.
@@ -217,7 +221,7 @@ public final class Trainer {
       / Double(heldOut.count)
     let steps = Int((minutes * 60 - epoch) / (step + epoch / Double(record.stepsPerEpoch)))
     record.settings.steps = min(self.step + max(1, steps), 1_000_000_000)
-    if self.step == 0 { record.setFreshWarmup() }
+    if self.step == 0 { record.setFreshLength() }
     if let settingsBefore { record.settings.changeLength(from: settingsBefore, atStep: self.step) }
     loop.settings = record.settings
   }

@@ -128,7 +128,11 @@ extension RunRecord {
       try options.steps(perEpoch: stepsPerEpoch) ?? base?.steps ?? recipe.defaultEpochs * stepsPerEpoch
     let fresh = TrainingSettings(recipe: recipe, steps: steps)
     var settings = base ?? fresh
-    if steps != base?.steps { settings.warmupSteps = fresh.warmupSteps }
+    if steps != base?.steps {
+      settings.warmupSteps = fresh.warmupSteps
+      // A run of another length has not had the other run's interruptions.
+      settings.earlierLengths = nil
+    }
     settings.steps = steps
     settings.batchSize = batchSize
     settings.learningRate = options.learningRate ?? settings.learningRate

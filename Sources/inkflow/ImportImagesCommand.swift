@@ -38,12 +38,11 @@ struct ImportImagesCommand: ParsableCommand {
     do {
       images = try ImportedImages(
         pictures, reader: PictureReader(side: size),
-        progress: { progress.show("\($0)/\(total) files", fraction: Double($0) / Double(total)) },
+        progress: { try progress.show("\($0)/\(total) files", fraction: Double($0) / Double(total)) },
         onSkip: { Terminal.note("left out: \($0)") })
     } catch let error as MissingJPEGLibrary {
       throw RunError(message: error.description, status: 69)
     }
-    progress.finish()
     try images.write(to: output)
     var report = Report()
     report.add("folder", folder)

@@ -30,6 +30,7 @@ struct Inkflow: ParsableCommand {
 enum Main {
   /// Parses, runs, and turns every error into one line and the exit status of sysexits.h.
   static func main() {
+    Terminal.reserveStandardStreams()
     guard cpuIsSufficient else { exit(with: insufficientCPU, status: 78) }
     do {
       var command: any ParsableCommand

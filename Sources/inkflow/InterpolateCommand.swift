@@ -74,13 +74,13 @@ struct InterpolateCommand: ParsableCommand {
     try requireWritable([output, animate])
     let labels = try label.labels(count: rows * frames, for: flow)
     let (pool, watch) = (threads.pool, Stopwatch())
+    solver.noteFineTolerance()
     var progress = ProgressLine()
     let samples = try flow.solving {
       try flow.transport(
         between(ends(flow, pool), dimension: flow.shape.count), solver: solver.resolved, labels: labels,
-        on: pool, progress: { progress.show($0, of: rows * frames, "images") })
+        on: pool, progress: { try progress.show($0, of: rows * frames, "images") })
     }
-    progress.finish()
     var report = Report()
     report.add(flow)
     report.add("ends", dataset.map { "\($0), \((split ?? .test).rawValue) split" } ?? "seed \(seed ?? 0)")
@@ -111,7 +111,8 @@ struct InterpolateCommand: ParsableCommand {
       for: flow)
     let labels = try label.labels(count: 2 * rows, for: flow)
     return try flow.transport(
-      source.values, from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5), labels: labels, on: pool
+      flow.values(ofPixels: source.pixels), from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5),
+      labels: labels, on: pool
     ).values
   }
 

@@ -6,9 +6,15 @@ import Synchronization
 enum Interruption {
   fileprivate static let received = Atomic<Int32>(0)
 
+  /// May be called again.
   static func catchSignals() {
     _ = exitStatus  // so that the handler never runs a lazy initialiser
-    handle(receive)
+    for number in signals {
+      let before = signal(number, receive)
+      // A parent that had a signal ignored, as nohup does, wants it ignored.
+      let isIgnored = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+      if isIgnored { signal(number, SIG_IGN) }
+    }
     var ours = sigset_t()
     sigemptyset(&ours)
     for number in signals { sigaddset(&ours, number) }
@@ -18,19 +24,7 @@ enum Interruption {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  /// From here on the first signal ends the process: for work that has no state worth saving.
-  static func releaseSignals() { handle(SIG_DFL) }
-
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
-
-  private static func handle(_ handler: (@convention(c) (Int32) -> Void)?) {
-    for number in signals {
-      let before = signal(number, handler)
-      // A parent that had a signal ignored, as nohup does, wants it ignored.
-      let isIgnored = unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
-      if isIgnored { signal(number, SIG_IGN) }
-    }
-  }
 
   /// The exit status of the signal that came, if one did.
   static var exitStatus: Int32? {

@@ -73,14 +73,14 @@ struct InvertCommand: ParsableCommand {
     let source = try source(for: flow)
     let count = source.pixels.count / flow.shape.count
     let labels = try label.labels(count: count, for: flow, own: source.labels)
+    noteFineTolerance(rtol: rtol, atol: atol)
     var progress = ProgressLine()
     let watch = Stopwatch()
     let inversion = try flow.solving {
       try flow.invert(
-        source.values, rtol: rtol, atol: atol, labels: labels, on: threads.pool,
-        progress: { progress.show($0, of: 2 * count, "solves") })
+        flow.values(ofPixels: source.pixels), rtol: rtol, atol: atol, labels: labels, on: threads.pool,
+        progress: { try progress.show($0, of: 2 * count, "solves") })
     }
-    progress.finish()
     var report = Report()
     report.add(flow)
     report.add("images", source.text)

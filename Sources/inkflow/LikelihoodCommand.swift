@@ -125,8 +125,8 @@ struct LikelihoodCommand: ParsableCommand {
 
   /// At the tolerances given and at half of them, with the same noise and probes.
   private func solve(_ flow: TrainedFlow, _ images: ImageDataset, _ labels: [Int]?) throws -> [Solve] {
+    noteFineTolerance(rtol: rtol, atol: atol)
     var progress = ProgressLine()
-    defer { progress.finish() }
     let pool = threads.pool
     var solves = [Solve(), Solve()]
     for draw in 0..<draws {
@@ -139,7 +139,7 @@ struct LikelihoodCommand: ParsableCommand {
             solver: .adaptive(rtol: factor * rtol, atol: factor * atol), on: pool
           ) { share in
             let fraction = (Double(2 * draw + index) + share) / Double(2 * draws)
-            progress.show(
+            try progress.show(
               "draw \(draw + 1)/\(draws), solve \(index + 1)/2: \(Int(100 * share)) %", fraction: fraction)
           }
         }

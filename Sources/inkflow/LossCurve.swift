@@ -12,12 +12,14 @@ struct LossCurve {
     scale = record.lossScale
   }
 
+  func write(to run: RunDirectory) throws { try plot.write(to: run.lossCurvePath) }
+
   mutating func append(_ step: StepMetrics) { metrics.append(step) }
 
   /// Means of at most so many stretches of steps are drawn: a single step's loss is mostly noise.
   private static let stretches = 200
 
-  var plot: Plot {
+  private var plot: Plot {
     let last = Double(max(metrics.last?.step ?? 1, 2))
     // The first steps, near the zero field's loss, may be off the plot: the later ones would be a flat line.
     let level = scale.affineField ?? scale.meanField

@@ -1,31 +1,36 @@
 import Foundation
 
-/// Progress: one line that is rewritten on a terminal, else a line every ten seconds.
+/// Progress: one line that is rewritten on a terminal, else a line every ten seconds. Long work passes by here, so this is
+/// where Ctrl-C ends it.
 struct ProgressLine {
+  /// What is kept when the work is interrupted, and how to go on; nil for work that looks for interruptions itself.
+  private let whenInterrupted: String?
   private var lastShown = ContinuousClock.now
   private var hasShown = false
   private let interval: Duration = Terminal.isInteractive ? .milliseconds(200) : .seconds(10)
 
-  mutating func show(_ text: @autoclosure () -> String, fraction: Double) {
+  init(whenInterrupted: String? = "nothing was written; run the command again") {
+    self.whenInterrupted = whenInterrupted
+    if whenInterrupted != nil { Interruption.catchSignals() }
+  }
+
+  /// - Throws: `RunError` where a signal asked for an end.
+  mutating func show(_ text: @autoclosure () -> String, fraction: Double) throws(RunError) {
+    if let whenInterrupted, let status = Interruption.exitStatus {
+      Terminal.note("interrupted; \(whenInterrupted)")
+      throw RunError(message: nil, status: status)
+    }
     let now = ContinuousClock.now
     guard now - lastShown >= interval || hasShown && fraction >= 1 else { return }
     (lastShown, hasShown) = (now, true)
-    if Terminal.isInteractive {
-      let filled = Int((min(max(fraction, 0), 1) * 20).rounded())
-      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
-      Terminal.write("\r\u{1B}[K\(bar) \(text())")
-    } else {
-      Terminal.note(text())
-    }
+    guard Terminal.isInteractive else { return Terminal.note(text()) }
+    let filled = Int((min(max(fraction, 0), 1) * 20).rounded())
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
+    Terminal.rewriteLine("\(bar) \(text())")
   }
 
   /// How far samples are.
-  mutating func show(_ share: Double, of count: Int, _ what: String) {
-    show("\(Int(share * Double(count)))/\(count) \(what)", fraction: share)
-  }
-
-  /// Leaves the line that was rewritten, so that other output can follow.
-  func finish() {
-    if Terminal.isInteractive && hasShown { Terminal.write("\n") }
+  mutating func show(_ share: Double, of count: Int, _ what: String) throws(RunError) {
+    try show("\(Int(share * Double(count)))/\(count) \(what), \(Int(100 * share)) %", fraction: share)
   }
 }

@@ -105,9 +105,6 @@ struct ReflowCommand: ParsableCommand {
       try round.complete(on: pool, report: json ? { Terminal.note($0) } : { try Terminal.print($0) })
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
-    // The rounds are on the disk, and a report is soon begun again.
-    Interruption.releaseSignals()
-    if let status = Interruption.exitStatus { throw RunError(message: nil, status: status) }
     let report = try ReflowReport(
       of: flows, plan: plan, data: data, dataset: record.dataset.name, on: pool, directory: directory
     ).report

@@ -77,10 +77,10 @@ struct ReflowReport {
   private static func row(
     _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ space: PixelSpace?, _ pool: WorkerPool
   ) throws -> (Report, [Samples]) {
-    var progress = ProgressLine()
-    defer { progress.finish() }
-    func show(_ solver: String) -> (Double) -> Void {
-      { progress.show($0, of: plan.samples, "images: report, \(source.name), \(solver)") }
+    var progress = ProgressLine(
+      whenInterrupted: "all rounds are complete; the same command with --resume makes the report")
+    func show(_ solver: String) -> (Double) throws -> Void {
+      { try progress.show($0, of: plan.samples, "images: report, \(source.name), \(solver)") }
     }
     let numbers = 0..<plan.samples
     var images = try eulerSteps.map { steps in

@@ -32,7 +32,7 @@ struct ReflowRun {
           "'\(run.path)' did not begin with the weights of '\(self.source.path)'; begin other rounds by --output"
         )
       }
-      if try run.newestCheckpoint().checkpoint.header.step == record.settings.steps,
+      if try run.newestCheckpoint({ $0 }).result.header.step == record.settings.steps,
         TrainedFlow.isDiffusersDirectory(run.modelPath)
       {
         Terminal.note("round \(number): kept, as it is complete at step \(record.settings.steps)")
@@ -50,7 +50,8 @@ struct ReflowRun {
   private func pairs(of source: TrainedFlow, on pool: WorkerPool) throws -> ReflowPairs {
     let (count, watch) = (plan.pairs, Stopwatch())
     let origin = plan.origin(round: number, model: source.checksum)
-    var progress = ProgressLine()
+    var progress = ProgressLine(
+      whenInterrupted: "whole files of pairs are kept in \(run.path); go on with --resume")
     var (kept, made, evaluations) = (0, 0, 0)
     let pairs = try ReflowPairs.complete(
       in: run.path.appendingPath("pairs"), origin: origin, count: count, shape: shape
@@ -60,7 +61,7 @@ struct ReflowRun {
           numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol), on: pool
         ) { share in
           let pairs = numbers.lowerBound - origin.first + Int(share * Double(numbers.count))
-          progress.show(
+          try progress.show(
             "round \(number): \(pairs)/\(count) pairs", fraction: Double(pairs) / Double(count))
         }
       }
@@ -73,13 +74,7 @@ struct ReflowRun {
       case .made: break
       case .remade(let error): Terminal.note("made again: \(error)")
       }
-      if let status = Interruption.exitStatus {
-        progress.finish()
-        Terminal.note("interrupted at \(pairs) pairs, saved in \(run.path); go on with --resume")
-        throw RunError(message: nil, status: status)
-      }
     }
-    progress.finish()
     Terminal.note(
       "round \(number): \(count) pairs, \(kept) of them from before"
         + (made == 0
@@ -94,6 +89,7 @@ struct ReflowRun {
   ) throws -> Trainer {
     var settings = original.settings
     settings.steps = plan.steps
+    settings.earlierLengths = nil
     settings.warmupSteps = TrainingSettings(recipe: original.recipe, steps: plan.steps).warmupSteps
     settings.batchSize = plan.batchSize
     settings.learningRate = plan.learningRate

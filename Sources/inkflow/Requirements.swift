@@ -22,6 +22,14 @@ func requireTolerances(rtol: Double?, atol: Double?) throws {
   try require("atol", atol, positiveUpTo: 1)
 }
 
+/// Says so where a tolerance is finer than a network can be followed.
+func noteFineTolerance(rtol: Double, atol: Double) {
+  guard max(rtol, atol) < 1e-6 else { return }
+  Terminal.note(
+    "note: the network computes in Float32; below rtol and atol of about 1e-6 the solver follows its rounding, with more "
+      + "evaluations for the same images")
+}
+
 /// Options that say how long something is trained.
 func requireOneLength(epochs: Int?, steps: Int?, minutes: Double?) throws {
   try require(

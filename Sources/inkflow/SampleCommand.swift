@@ -70,17 +70,17 @@ struct SampleCommand: ParsableCommand {
     let labels = try label.labels(count: count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
     try requireWritable([output, animate], labelled: [trajectory], other: [idx])
+    solver.noteFineTolerance()
     var journey = SampleJourney(
-      count: count, shape: flow.shape, hasStrip: trajectory != nil, isAnimated: animate != nil)
+      count: count, of: flow, hasStrip: trajectory != nil, isAnimated: animate != nil)
     var progress = ProgressLine()
     let (pool, solverWatch) = (threads.pool, Stopwatch())
     let samples = try flow.solving {
       try flow.sample(
         first..<first + count, seed: seed, solver: solver.resolved, labels: labels, on: pool,
-        progress: { progress.show($0, of: count, "images") }, at: journey.times,
+        progress: { try progress.show($0, of: count, "images") }, at: journey.times,
         observe: { journey.keep(sample: $0, at: $1, $2) })
     }
-    progress.finish()
     var report = Report()
     report.add(flow)
     report.add("count", count)

@@ -18,6 +18,7 @@ struct SampleJourney {
   /// The times at which `keep` is to be called: those of the strip, if there is one, then the frames'.
   let times: [Double]
   private let shape: ImageShape
+  private let isDequantized: Bool
   private let stripCount: Int
   private let stripLength: Int
   /// [stripCount, stripTimes, dimension]
@@ -25,8 +26,8 @@ struct SampleJourney {
   /// [frameTimes] of [count, dimension], or none.
   private var frames: [[UInt8]]
 
-  init(count: Int, shape: ImageShape, hasStrip: Bool, isAnimated: Bool) {
-    self.shape = shape
+  init(count: Int, of flow: TrainedFlow, hasStrip: Bool, isAnimated: Bool) {
+    (shape, isDequantized) = (flow.shape, flow.isDequantized ?? false)
     stripCount = min(count, Self.maximumStripCount)
     stripLength = hasStrip ? Self.stripTimes.count : 0
     times = (hasStrip ? Self.stripTimes : []) + (isAnimated ? Self.frameTimes : [])
@@ -45,7 +46,9 @@ struct SampleJourney {
     } else {
       let frame = index - stripLength
       let first = sample * state.count
-      for i in state.indices { frames[frame][first + i] = Pixels.byte(Float(state[i])) }
+      for i in state.indices {
+        frames[frame][first + i] = Pixels.byte(Float(state[i]), isDequantized: isDequantized)
+      }
     }
   }
 
@@ -66,7 +69,9 @@ struct SampleJourney {
     var pixels: [UInt8] = []
     for sample in 0..<stripCount {
       let row = sample * stripLength * dimension..<(sample + 1) * stripLength * dimension
-      pixels += Pixels.bytes(strip.span.extracting(row)) + Pixels.bytes(means.span.extracting(row))
+      for values in [strip, means] {
+        pixels += Pixels.bytes(values.span.extracting(row), isDequantized: isDequantized)
+      }
     }
     let sheet = LabelledSheet(
       title: "Samples on their way, and below each what it is expected to become",

@@ -34,22 +34,32 @@ struct SolverOptions: ParsableArguments {
   @Option(help: "What rk45 chooses a step size for: each sample, or the whole batch. (default: sample)")
   var control: StepControl?
 
+  @Option(help: "Evaluations that rk45 may take for one image. (default: 10000)")
+  var maxEvaluations: Int?
+
   func validate() throws {
     if solver == .rk45 {
       try require(
         steps == nil, "--steps goes with euler, midpoint, heun and rk4; rk45 takes --rtol and --atol.")
     } else {
       try require(
-        rtol == nil && atol == nil && control == nil,
-        "--rtol, --atol and --control go with rk45; \(solver.rawValue) takes --steps.")
+        rtol == nil && atol == nil && control == nil && maxEvaluations == nil,
+        "--rtol, --atol, --control and --max-evaluations go with rk45; \(solver.rawValue) takes --steps.")
     }
     try require("steps", steps, in: 1...1_000_000)
+    try require("max-evaluations", maxEvaluations, in: 8...1_000_000_000)
     try requireTolerances(rtol: rtol, atol: atol)
+  }
+
+  func noteFineTolerance() {
+    if solver == .rk45 { inkflow.noteFineTolerance(rtol: rtol ?? 1e-3, atol: atol ?? 1e-3) }
   }
 
   var resolved: Solver {
     solver == .rk45
-      ? .adaptive(rtol: rtol ?? 1e-3, atol: atol ?? 1e-3, control: control ?? .sample)
+      ? .adaptive(
+        rtol: rtol ?? 1e-3, atol: atol ?? 1e-3, control: control ?? .sample,
+        maximumEvaluations: maxEvaluations ?? Solver.standardMaximumEvaluations)
       : .fixed(solver.tableau, steps: steps ?? 50)
   }
 }

@@ -17,9 +17,6 @@ struct SourceImages {
   /// Where they are from.
   let text: String
 
-  /// [count, height, width, channels], −1...1.
-  var values: [Float] { pixels.map(Pixels.normalized) }
-
   /// The images `numbers` of a data set that was named by `name`.
   ///
   /// - Throws: `ConfigurationError` for a number beyond the split, or images of another size than the

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Synchronization
 
 /// Results on stdout, notes on stderr.
 enum Terminal {
@@ -9,6 +10,7 @@ enum Terminal {
   ///
   /// - Throws: `.inputOutput` where it can't be written, as on a full disk: a lost result is a failure.
   static func print(_ text: String) throws(FileError) {
+    endLine()
     do {
       try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     } catch {
@@ -22,11 +24,41 @@ enum Terminal {
     try print(json ? report.json : report.text)
   }
 
-  static func note(_ text: String) { write(text + "\n") }
+  static func note(_ text: String) {
+    endLine()
+    write(text + "\n")
+  }
+
+  /// Whether the cursor stands behind a line that `rewriteLine` wrote.
+  private static let isMidLine = Atomic(false)
+
+  /// Writes over the last line that was so written, on a terminal. A longer text is cut to the terminal's present width: a
+  /// line that wraps couldn't be rewritten.
+  static func rewriteLine(_ text: String) {
+    write("\r\u{1B}[K" + text.prefix(columns - 1))
+    isMidLine.store(true, ordering: .relaxed)
+  }
+
+  private static func endLine() {
+    if isMidLine.exchange(false, ordering: .relaxed) { write("\n") }
+  }
+
+  private static var columns: Int {
+    var size = winsize()
+    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+  }
 
   /// A terminal that is gone must not end a run.
-  static func write(_ text: String) {
+  private static func write(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+
+  /// Gives the standard streams that a parent closed their numbers back: a file that is opened next would get one, and
+  /// notes would be written into it. What is printed then still fails.
+  static func reserveStandardStreams() {
+    for descriptor in 0...2 where fcntl(Int32(descriptor), F_GETFD) == -1 {
+      _ = open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
+    }
   }
 
   /// "2 h 05 min", "3 min 20 s", "8 s".

@@ -61,7 +61,6 @@ struct ToySession {
     let tail = max(1, steps / 20)
     var (sum, seconds) = (0.0, 0.0)
     var progress = ProgressLine()
-    defer { progress.finish() }
     for step in 1...steps {
       let watch = Stopwatch()
       let loss: Double
@@ -73,7 +72,7 @@ struct ToySession {
       }
       seconds += watch.seconds
       if step > steps - tail { sum += loss }
-      progress.show(
+      try progress.show(
         "\(name): step \(step)/\(steps), loss \(Terminal.fixed(loss, 4))",
         fraction: Double(step) / Double(steps))
       try observe(step, { loop.flow() }, seconds)

@@ -88,6 +88,11 @@ struct TrainCommand: ParsableCommand {
       : Trainer(
         output: output, train: train, test: test, options: options(),
         initial: self.`init`.map { try openFlow($0) })
+    if let problem = trainer.lockProblem {
+      Terminal.note(
+        "note: '\(output)' can't be locked (\(problem)): let no other process write into it while this one runs"
+      )
+    }
     try TrainingSession(trainer: trainer).run()
   }
 

@@ -17,12 +17,12 @@ struct TrainingSession {
     announce()
     guard firstStep < steps else {
       try trainer.writeModel()
-      draw(try LossCurve(trainer.run, record))
+      try LossCurve(trainer.run, record).write(to: trainer.run)
       try report(
         "'\(trainer.run.path)' is complete at step \(firstStep); pass a larger --steps or --epochs to go on")
       return
     }
-    var progress = ProgressLine()
+    var progress = ProgressLine(whenInterrupted: nil)
     var lastLosses: [Double] = []
     var heldOutLoss: Double?
     var curve: LossCurve?
@@ -35,17 +35,20 @@ struct TrainingSession {
         let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
         let done = metrics.step - firstStep
         let left = watch.seconds / Double(done) * Double(steps - metrics.step)
-        progress.show(
+        try progress.show(
           "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  mean loss \(Terminal.fixed(mean, 4))  "
             + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
             + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
           fraction: Double(metrics.step) / Double(steps))
       case .epoch(let metrics, let sheet):
         heldOutLoss = metrics.heldOutLoss
-        let drawn = try curve ?? LossCurve(trainer.run, record)
-        curve = drawn
-        progress.finish()
-        draw(drawn)
+        // Decoration: what can't be drawn ends nothing.
+        do {
+          curve = try curve ?? LossCurve(trainer.run, record)
+          try curve?.write(to: trainer.run)
+        } catch {
+          Terminal.note("the loss curve could not be drawn: \(error)")
+        }
         var text =
           "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
         switch sheet {
@@ -58,7 +61,6 @@ struct TrainingSession {
       }
     }
     let outcome = try trainer.train(shouldStop: { Interruption.exitStatus != nil }, onEvent: show)
-    progress.finish()
     if outcome == .interrupted, let status = Interruption.exitStatus {
       Terminal.note(
         "interrupted at step \(trainer.step), saved in \(trainer.run.checkpointsPath); go on with --resume")
@@ -71,15 +73,6 @@ struct TrainingSession {
         + "\(lastLosses.count) steps \(Terminal.fixed(mean, 4))"
         + (heldOutLoss.map { ", held-out loss \(Terminal.fixed($0, 4))" } ?? ""))
     try report("draw images with: inkflow sample \(trainer.run.path)")
-  }
-
-  /// A curve that can't be drawn must not end the run that it is of.
-  private func draw(_ curve: LossCurve) {
-    do {
-      try curve.plot.write(to: trainer.run.lossCurvePath)
-    } catch {
-      Terminal.note("the loss curve could not be drawn: \(error)")
-    }
   }
 
   private func announce() {

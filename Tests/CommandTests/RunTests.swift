@@ -1,6 +1,7 @@
 import Foundation
 import Imagery
 import Testing
+import Training
 
 /// The main job from the command line: train, be killed, resume, sample, inspect.
 @Suite(.serialized) struct RunTests {
@@ -163,6 +164,79 @@ import Testing
     }
   }
 
+  /// Notes and results of a process whose standard streams are closed go into none of its files, and the lost result is a
+  /// failure.
+  @Test(arguments: ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"]) func closedStreamsDamageNothing(_ closed: String)
+    throws
+  {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let whole = try Command.run(train("whole", steps: 2, threads: 1), in: directory)
+      #expect(whole.status == 0, "\(whole.errors)")
+      let command = ([Command.path] + train("run", steps: 2, threads: 1)).joined(separator: " ")
+      let status = try Command.shell("\(command) \(closed)", in: directory)
+      #expect(status == (closed.contains(">&- ") ? 74 : 0))
+      let files = FileManager.default.enumerator(atPath: directory + "/whole")?.allObjects as? [String] ?? []
+      #expect(files.contains(".lock") && files.contains("run.json"))
+      for file in files where !file.hasSuffix("metrics.jsonl") && !file.hasSuffix(".svg") {
+        let paths = ["whole", "run"].map { "\(directory)/\($0)/\(file)" }
+        #expect(FileManager.default.contentsEqual(atPath: paths[0], andPath: paths[1]), "\(file)")
+      }
+      #expect(try StepMetrics.all(of: RunDirectory(directory + "/run")).count == 2)
+    }
+  }
+
+  /// Ctrl-C ends a long solve at its next evaluation, says so, and leaves nothing behind.
+  @Test(arguments: [
+    ["sample", "run", "--solver", "euler", "--steps", "1000000"],
+    ["interpolate", "run", "--solver", "euler", "--steps", "1000000"],
+  ])
+  func interruptEndsASolve(_ command: [String]) throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      #expect(try Command.run(train("run", steps: 1, threads: 1), in: directory).status == 0)
+      let before = Set(FileManager.default.enumerator(atPath: directory)?.allObjects as? [String] ?? [])
+      let notes = directory + "/notes"
+      _ = FileManager.default.createFile(atPath: notes, contents: nil)
+      let process = try Command.start(
+        command, in: directory, errors: FileHandle(forWritingAtPath: notes))
+      // Until it has caught the signal, which would else end it without a word.
+      wait(for: process) { Command.catches(SIGINT, process) }
+      kill(process.processIdentifier, SIGINT)
+      Command.finish(process)
+      #expect(process.terminationReason == .exit && process.terminationStatus == 128 + SIGINT)
+      #expect(try String(contentsOfFile: notes, encoding: .utf8).contains("interrupted; nothing was written"))
+      let after = Set(FileManager.default.enumerator(atPath: directory)?.allObjects as? [String] ?? [])
+      #expect(after.subtracting(before) == ["notes"])
+    }
+  }
+
+  /// Each refresh of the progress line fits the terminal.
+  @Test(arguments: [12, 40, 80]) func progressFitsTheTerminal(columns: Int) throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      #expect(try Command.run(train("run", steps: 1, threads: 1), in: directory).status == 0)
+      var (main, side): (Int32, Int32) = (0, 0)
+      var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+      try #require(openpty(&main, &side, nil, nil, &size) == 0)
+      let process = try Command.start(
+        train("other", steps: 100_000, threads: 1), in: directory, errors: FileHandle(fileDescriptor: side))
+      close(side)
+      let terminal = FileHandle(fileDescriptor: main, closeOnDealloc: true)
+      var text = ""
+      while text.components(separatedBy: "\r\u{1B}[K").count < 4 {
+        let data = terminal.availableData
+        if data.isEmpty { break }
+        text += String(decoding: data, as: UTF8.self)
+      }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      let lines = text.components(separatedBy: "\r\u{1B}[K").dropFirst().dropLast()
+      #expect(lines.count >= 2)
+      for line in lines { #expect(line.count < columns && !line.contains("\n"), "'\(line)'") }
+    }
+  }
+
   /// A result that is lost, as on a full disk, is a failure.
   @Test(.enabled(if: FileManager.default.isWritableFile(atPath: "/dev/full"))) func lostResultsAreFailures()
     throws
@@ -194,7 +268,7 @@ import Testing
         let notes = directory + "/notes"
         _ = FileManager.default.createFile(atPath: notes, contents: nil)
         let process = try Command.start(
-          command, in: directory, output: full, errors: try #require(FileHandle(forWritingAtPath: notes)))
+          command, in: directory, output: full, errors: FileHandle(forWritingAtPath: notes))
         Command.finish(process)
         let said = try String(contentsOfFile: notes, encoding: .utf8)
         #expect(process.terminationReason == .exit && process.terminationStatus == 74, "\(command): \(said)")
@@ -238,6 +312,11 @@ import Testing
         (["sample", "run", "--solver", "euler", "--rtol", "0.1"], 64, "--rtol"),
         (["sample", "run", "--solver", "heun", "--control", "batch"], 64, "--control"),
         (["sample", "run", "--atol", "0"], 64, "--atol"),
+        (["sample", "run", "--solver", "heun", "--max-evaluations", "99"], 64, "--max-evaluations"),
+        (
+          ["sample", "run", "--rtol", "1e-12", "--atol", "1e-12", "--max-evaluations", "99"], 70,
+          "99 evaluations"
+        ),
         (["sample", "run", "--label", "2"], 78, "without classes"),
         (["sample", "data"], 65, "neither a run"),
         (["sample", "odd"], 65, "odd"),

@@ -46,6 +46,27 @@ struct Command {
     return process
   }
 
+  static var path: String { products.appending(path: "inkflow").path }
+
+  /// The exit status of a line for the shell.
+  static func shell(_ line: String, in directory: String) throws -> Int32 {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", line]
+    process.currentDirectoryURL = URL(fileURLWithPath: directory)
+    try process.run()
+    finish(process)
+    return process.terminationStatus
+  }
+
+  /// Whether a process handles a signal by now.
+  static func catches(_ signal: Int32, _ process: Process) -> Bool {
+    let status =
+      (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+    let mask = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
+    return mask.flatMap { UInt64($0, radix: 16) }.map { $0 >> UInt64(signal - 1) & 1 == 1 } ?? false
+  }
+
   /// Waits for a process, at most two minutes: one that hangs is a failure, not a test that never ends.
   static func finish(_ process: Process) {
     let deadline = ContinuousClock.now + .seconds(120)

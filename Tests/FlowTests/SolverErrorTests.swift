@@ -92,7 +92,8 @@ import Testing
   func stateThatOverflowsWithAnyStep(control: StepControl) {
     let field = ClosureField(dimension: 1) { y, _ in [1000 * y[0]] }
     let error = #expect(throws: SolverError.self) {
-      try Solver.adaptive(rtol: 1e-6, atol: 1e-6, control: control).solve(field, from: [0, 1])
+      try Solver.adaptive(rtol: 1e-6, atol: 1e-6, control: control, maximumEvaluations: .max)
+        .solve(field, from: [0, 1])
     }
     guard case .nonFiniteState(sample: 1, component: 0, let time) = error else {
       Issue.record("\(String(describing: error))")
@@ -100,6 +101,38 @@ import Testing
     }
     let growth = exp(1000 * time - log(Double.greatestFiniteMagnitude))
     #expect(growth > 1.0 / 30_000 && growth < 1)
+  }
+
+  /// A field that is rounded to Float has steps, which no step size resolves: the solve ends when its evaluations are used
+  /// up, and says how far it came.
+  @Test(arguments: StepControl.allCases)
+  func evaluationsAreLimited(control: StepControl) throws {
+    let field = ClosureField(dimension: 1) { y, t in [Double(Float(y[0] * t))] }
+    let solver = Solver.adaptive(rtol: 1e-12, atol: 1e-12, control: control, maximumEvaluations: 200)
+    let error = #expect(throws: SolverError.self) { try solver.solve(field, from: [0, 1]) }
+    guard case .tooManyEvaluations(let samples, limit: 200, let time) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(samples == (control == .sample ? 1..<2 : 0..<2))
+    #expect(time > 0 && time < 1)
+    let numbered = error?.numbered(from: 40).description ?? ""
+    for part in ["200 evaluations", "\(time)", control == .sample ? "sample 41" : "samples 40..<42", "rtol"] {
+      #expect(numbered.contains(part), "\(numbered)")
+    }
+  }
+
+  /// Just as many as are needed are enough.
+  @Test func neededEvaluationsAreAllowed() throws {
+    func solve(_ limit: Int) throws -> Int {
+      var field = ClosureField(dimension: 1) { y, _ in [-y[0]] }
+      var states = [1.0]
+      return try Solver.adaptive(rtol: 1e-6, atol: 1e-6, maximumEvaluations: limit)
+        .integrate(&field, from: 0, to: 1, states: &states).evaluations[0]
+    }
+    let needed = try solve(10_000)
+    #expect(try solve(needed) == needed)
+    #expect(throws: SolverError.self) { try solve(needed - 1) }
   }
 
   @Test func errorsOfFieldAndObserverPass() {

@@ -39,7 +39,7 @@ import Training
 
   /// The third report ends the work, and nothing is told after it.
   @Test(arguments: Work.allCases) func aCancelledTaskEndsTheWork(_ work: Work) async throws {
-    let reports = try await Task {
+    let reports = await Task {
       var reports = 0
       #expect(throws: CancellationError.self) {
         try run(work) { _ in
@@ -89,7 +89,7 @@ import Training
       }
     }.value
     #expect(outcome == .interrupted)
-    #expect(try run.newestCheckpoint().checkpoint.header.step == 2)
+    #expect(try run.newestCheckpoint { $0 }.result.header.step == 2)
     let resumed = try Trainer(resuming: path, train: train, test: test)
     #expect(resumed.step == 2)
   }

@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Imagery
+import Kernels
 import Network
 import Sampling
 import Testing
@@ -53,6 +54,93 @@ import Training
       #expect(
         try readFile(again.checkpointPath(step: 8)) == readFile(run.checkpointPath(step: 8)))
     }
+  }
+
+  /// Settings that are taken over for another length take no stretches of the old one with them.
+  @Test func anotherLengthForgetsTheStretches() throws {
+    var base = record(steps: 8)
+    base.settings.earlierLengths = [
+      try JSONDecoder().decode(
+        TrainingSettings.EarlierLength.self, from: Data(#"{"until": 4, "steps": 4}"#.utf8))
+    ]
+    func settings(_ length: TrainingOptions.Length?) throws -> TrainingSettings {
+      var options = TrainingOptions(length: length)
+      options.base = base
+      return try RunRecord(options, train: Self.train, test: Self.test).settings
+    }
+    #expect(try settings(nil).earlierLengths == base.settings.earlierLengths)
+    #expect(try settings(.steps(8)).earlierLengths == base.settings.earlierLengths)
+    #expect(try settings(.steps(9)).earlierLengths == nil)
+    try withTemporaryDirectory { directory in
+      var options = TrainingOptions(length: .minutes(0.001))
+      options.base = base
+      let trainer = try Trainer(
+        output: directory + "/run", train: Self.train, test: Self.test, options: options)
+      #expect(trainer.record.settings.earlierLengths == nil)
+    }
+  }
+
+  /// A checkpoint whose weights are not numbers is passed over for an older one, in opening as in resuming.
+  @Test func aCheckpointOfNoNumbersIsPassedOver() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      do {
+        var every2 = record(steps: 4)
+        every2.execution.checkpointEvery = 2
+        let trainer = try Trainer(
+          beginning: run, record: every2, train: Self.train, test: Self.test)
+        try trainer.train { _ in }
+      }
+      let path = run.checkpointPath(step: 4)
+      let file = try SafetensorsFile(contentsOf: path)
+      let tensors = try file.entries.map { entry in
+        var values = try file.floats(entry.name)
+        values[0] = .nan
+        return SafetensorsTensor(entry.name, shape: entry.shape, values: values)
+      }
+      try SafetensorsFile.write(
+        tensors, metadata: file.metadata.filter { $0.key != "payload_crc32" }, to: path)
+      var passedOver: [FileError] = []
+      let flow = try TrainedFlow(run.path) { passedOver.append($0) }
+      #expect(flow.path == run.checkpointPath(step: 2) && passedOver.count == 1)
+      let record = try run.readRecord()
+      let trainer = try Trainer(resuming: run, record: record, train: Self.train, test: Self.test)
+      #expect(trainer.step == 2 && trainer.passedOver.count == 1)
+    }
+  }
+
+  /// On a file system without locks a run goes on, and says that nothing guards it; a lock that is held refuses it.
+  @Test func aFileSystemWithoutLocksIsSaid() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory)
+      let without = try RunDirectory.Lock(run) { _, _ in
+        errno = ENOLCK
+        return -1
+      }
+      #expect(without.problem != nil)
+      let held = try RunDirectory.Lock(run)
+      #expect(held.problem == nil)
+      expect(.cannotCreate) { try RunDirectory.Lock(run) }
+    }
+  }
+
+  /// A grey level of dequantised pixels is an interval: whatever the noise in it, it comes back.
+  @Test func dequantizedPixelsComeBack() throws {
+    let bytes = Array(UInt8.min...UInt8.max)
+    var values = Array(repeating: Float(0), count: 256)
+    for draw in 0..<20 {
+      var span = values.mutableSpan
+      Pixels.dequantize(
+        bytes.span, Philox(seed: 1, purpose: .dequantization, step: UInt32(draw)), into: &span)
+      #expect(Pixels.bytes(values.span, isDequantized: true) == bytes)
+    }
+    #expect(Pixels.byte(-7, isDequantized: true) == 0 && Pixels.byte(7, isDequantized: true) == 255)
+    let random = try randomFlow(Self.network)
+    let flow = TrainedFlow(random.network, random.weights, isDequantized: true)
+    #expect(Pixels.bytes(flow.values(ofPixels: bytes).span, isDequantized: true) == bytes)
+    let samples = try flow.sample(1, solver: .fixed(.euler, steps: 1))
+    #expect(samples.pixels == Pixels.bytes(samples.values.span, isDequantized: true))
+    #expect(samples.pixels != Pixels.bytes(samples.values.span))
   }
 
   /// A resume of the same length records nothing, and finds no other rate.

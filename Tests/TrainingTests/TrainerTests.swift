@@ -144,7 +144,7 @@ import Training
       }
       #expect(run.checkpointSteps() == [4])
       #expect(try bytes(newest + ".damaged") == [1, 2, 3])
-      #expect(try run.newestCheckpoint().checkpoint.header.step == 4)
+      #expect(try run.newestCheckpoint { $0 }.result.header.step == 4)
     }
   }
 
@@ -318,7 +318,7 @@ import Training
           settings.warmupSteps = 0
         }.train { _ in }
       }
-      let (checkpoint, _) = try run.newestCheckpoint()
+      let (checkpoint, _) = try run.newestCheckpoint { $0 }
       let samples = try checkpoint.flow(.raw).sample(1, solver: .fixed(.euler, steps: 2))
       #expect(samples.values.allSatisfy { $0.isFinite })
     }
