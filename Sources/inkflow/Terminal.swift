@@ -24,6 +24,9 @@ enum Terminal {
 
   static func note(_ text: String) { write(text + "\n") }
 
+  /// What a data set is used otherwise than its owner may expect.
+  static func noteOnData(_ text: String) { note("note: \(text)") }
+
   /// A terminal that is gone must not end a run.
   static func write(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
