@@ -1,6 +1,6 @@
 # Inkflow. `make` lists what there is.
 #
-#   DATASET  mnist, fashion-mnist, synthetic, or a directory with IDX files   (train, resume, sample)
+#   DATASET  mnist, fashion-mnist, kmnist, synthetic, or a directory with IDX files   (train, resume, sample)
 #   OUTPUT   the run's directory; else outputs/ and the data set's name        (train, resume, sample)
 #   MINUTES  how long to train; else the recipe's number of epochs             (train, resume)
 #   ARGS     further options for inkflow, as in ARGS="--preset tiny --seed 1"
@@ -52,7 +52,7 @@ check-diffusers: system-packages
 	INKFLOW_MODEL='$(abspath $(MODEL))' INKFLOW_PYTHON='$(PYTHON)' swift test -c release --filter DiffusersTests
 
 train: build
-	@case '$(DATASET)' in mnist|fashion-mnist) datasets/fetch.sh '$(DATASET)' ;; esac
+	@case '$(DATASET)' in mnist|fashion-mnist|kmnist) datasets/fetch.sh '$(DATASET)' ;; esac
 	$(INKFLOW) train '$(DATASET)' --output '$(OUTPUT)' $(length) $(ARGS)
 
 resume: build

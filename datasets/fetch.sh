@@ -17,6 +17,7 @@ sources() { # NAME: the URLs of the folders that hold its files
   case $1 in
     mnist) echo 'https://ossci-datasets.s3.amazonaws.com/mnist https://storage.googleapis.com/cvdf-datasets/mnist' ;;
     fashion-mnist) echo 'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion' ;;
+    kmnist) echo 'https://codh.rois.ac.jp/kmnist/dataset/kmnist' ;;
     *) return 1 ;;
   esac
 }
@@ -25,6 +26,7 @@ licence() { # NAME
   case $1 in
     mnist) echo 'MNIST: (c) Yann LeCun and Corinna Cortes; CC BY-SA 3.0 licence.' ;;
     fashion-mnist) echo 'Fashion-MNIST: (c) 2017 Zalando SE, https://tech.zalando.com; MIT licence.' ;;
+    kmnist) echo 'KMNIST: created by CODH, adapted from the Kuzushiji Dataset (created by NIJL and others), doi:10.20676/00000341; CC BY-SA 4.0 licence.' ;;
   esac
 }
 
@@ -38,6 +40,10 @@ expected_sum() { # NAME/FILE
     fashion-mnist/train-labels-*) echo a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845 ;;
     fashion-mnist/t10k-images-*) echo 346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073 ;;
     fashion-mnist/t10k-labels-*) echo 67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5 ;;
+    kmnist/train-images-*) echo 51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4 ;;
+    kmnist/train-labels-*) echo e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17 ;;
+    kmnist/t10k-images-*) echo edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5 ;;
+    kmnist/t10k-labels-*) echo 20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c ;;
   esac
 }
 
@@ -102,11 +108,11 @@ fetch() { # NAME FILE: succeeds once a sound NAME/FILE is in place
 }
 
 if [ $# -eq 0 ]; then
-  note 'usage: [MIRROR=URL] datasets/fetch.sh mnist|fashion-mnist ...'
+  note 'usage: [MIRROR=URL] datasets/fetch.sh mnist|fashion-mnist|kmnist ...'
   exit 64
 fi
 for name in "$@"; do
-  sources "$name" >/dev/null || { note "fetch.sh: unknown data set '$name'; known: mnist, fashion-mnist"; exit 64; }
+  sources "$name" >/dev/null || { note "fetch.sh: unknown data set '$name'; known: mnist, fashion-mnist, kmnist"; exit 64; }
 done
 
 part=

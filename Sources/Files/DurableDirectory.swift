@@ -22,21 +22,20 @@ package func writeDirectoryDurably(
   }
   guard let unfinished else { throw creationFailure(path, in: place) }
   defer { close(unfinished.descriptor) }
-  func move(_ source: String, to target: String) throws(FileError) {
-    guard rename(source, target) == 0 else { throw writingFailure(path, "can't be renamed into place") }
+  func move(_ source: FilePath, to target: FilePath) throws(FileError) {
+    guard source.withCString({ source in target.withCString { rename(source, $0) } }) == 0 else {
+      throw writingFailure(path, "can't be renamed into place")
+    }
   }
   do throws(FileError) {
     try fill(unfinished.path)
     if exists {
-      guard let names = try? manager.contentsOfDirectory(atPath: unfinished.path) else {
-        throw writingFailure(path, "can't be filled from '\(unfinished.path)'")
-      }
-      for name in names.sorted() {
-        try move(unfinished.path.appendingPath(name), to: destination.appendingPath(name))
+      for name in try FilePath(unfinished.path).names() {
+        try move(FilePath(unfinished.path).appending(name), to: FilePath(destination).appending(name))
       }
       rmdir(unfinished.path)
     } else {
-      try move(unfinished.path, to: destination)
+      try move(FilePath(unfinished.path), to: FilePath(destination))
     }
   } catch {
     // The error that matters is the one that led here.
@@ -52,7 +51,7 @@ package func writeDirectoryDurably(
 package func requireNoFiles(in path: String) throws(FileError) {
   guard FileManager.default.fileExists(atPath: path) else { return }
   Unfinished.removeLeftovers(in: path)
-  guard (try? FileManager.default.contentsOfDirectory(atPath: path).isEmpty) ?? false else {
+  guard (try? FilePath(path).names().isEmpty) ?? false else {
     throw FileError(
       .cannotCreate, path, "exists and is not an empty directory", remedy: "name another, or remove it first")
   }

@@ -2,7 +2,12 @@ import Foundation
 
 /// Opens a file for this process alone, not for those that it starts: its descriptor, or -1 with `errno` set.
 package func openFile(_ path: String, _ flags: Int32, mode: mode_t = 0o666) -> Int32 {
-  retrying { open(path, flags | O_CLOEXEC, mode) }
+  openFile(FilePath(path), flags, mode: mode)
+}
+
+/// The same by a path of bytes.
+package func openFile(_ path: FilePath, _ flags: Int32, mode: mode_t = 0o666) -> Int32 {
+  path.withCString { path in retrying { open(path, flags | O_CLOEXEC, mode) } }
 }
 
 /// Repeats a system call for as long as signals interrupt it.
@@ -17,18 +22,18 @@ func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
 ///
 /// - Returns: its descriptor, which the caller closes, and its size in bytes.
 /// - Throws: `.missing` if the file is absent or may not be read, `.malformed` if it is not a regular file.
-package func openForReading(_ path: String) throws(FileError) -> (descriptor: Int32, size: Int) {
+package func openForReading(_ path: FilePath) throws(FileError) -> (descriptor: Int32, size: Int) {
   // O_NONBLOCK: opening a pipe would wait for its writer.
   let descriptor = openFile(path, O_RDONLY | O_NONBLOCK)
   guard descriptor >= 0 else {
     throw FileError(
-      .missing, path, "can't be opened: \(systemErrorText())",
+      .missing, path.description, "can't be opened: \(systemErrorText())",
       remedy: "check the path and the file's permissions")
   }
   var status = stat()
   guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
     close(descriptor)
-    throw FileError(.malformed, path, "is not a regular file", remedy: "name a file")
+    throw FileError(.malformed, path.description, "is not a regular file", remedy: "name a file")
   }
   return (descriptor, Int(status.st_size))
 }
@@ -37,11 +42,16 @@ package func openForReading(_ path: String) throws(FileError) -> (descriptor: In
 ///
 /// - Parameter maximumSize: refuses larger files with `.malformed` before any memory is taken.
 package func readFile(_ path: String, maximumSize: Int = .max) throws(FileError) -> [UInt8] {
+  try readFile(FilePath(path), maximumSize: maximumSize)
+}
+
+/// The same by a path of bytes.
+package func readFile(_ path: FilePath, maximumSize: Int = .max) throws(FileError) -> [UInt8] {
   let (descriptor, size) = try openForReading(path)
   defer { close(descriptor) }
   guard size <= maximumSize else {
     throw FileError(
-      .malformed, path, "has \(size) bytes, more than the limit of \(maximumSize)",
+      .malformed, path.description, "has \(size) bytes, more than the limit of \(maximumSize)",
       remedy: "give a smaller file")
   }
   var bytes = [UInt8](repeating: 0, count: size)
@@ -53,7 +63,8 @@ package func readFile(_ path: String, maximumSize: Int = .max) throws(FileError)
     guard count > 0 else {
       let problem = count == 0 ? "became shorter while it was read" : "can't be read: \(systemErrorText())"
       throw FileError(
-        .inputOutput, path, problem, remedy: "check the disk that it lies on and that no one writes to it")
+        .inputOutput, path.description, problem,
+        remedy: "check the disk that it lies on and that no one writes to it")
     }
     filled += count
   }

@@ -27,8 +27,8 @@ enum Unfinished {
 
   /// Deletes what killed processes left in a directory, and nothing that is still being written.
   static func removeLeftovers(in directory: String) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    for name in names where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
+    let names = (try? FilePath(directory).names()) ?? []
+    for name in names.map(\.description) where name.hasPrefix(".inkflow-") && name.hasSuffix(".tmp") {
       let path = directory.appendingPath(name)
       // To write, if it can be: NFS locks nothing that is open for reading only.
       var descriptor = openFile(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW)

@@ -15,11 +15,11 @@ struct ContentReader: ~Copyable {
   /// Bytes of the file that zlib holds, half of what it inflates ahead.
   private static let bufferSize = 1 << 16
 
-  init(_ path: String) throws(FileError) {
+  init(_ path: FilePath) throws(FileError) {
     let (descriptor, size) = try openForReading(path)
     guard let file = gzdopen(descriptor, "r") else { preconditionFailure("zlib is out of memory") }
     gzbuffer(file, UInt32(Self.bufferSize))
-    (self.path, self.file, self.descriptor, fileSize) = (path, file, descriptor, size)
+    (self.path, self.file, self.descriptor, fileSize) = (path.description, file, descriptor, size)
   }
 
   deinit { gzclose_r(file) }

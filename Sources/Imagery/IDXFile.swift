@@ -16,44 +16,102 @@ public struct IDXArray: Equatable, Sendable {
   }
 }
 
-/// The format of MNIST (Y. LeCun): `00 00 type rank`, one big-endian u32 per dimension, the data row-major.
-/// Only type 08, unsigned bytes, occurs in image data and is supported.
+/// The format of MNIST (Y. LeCun): `00 00 type rank`, one big-endian u32 per dimension, the data row-major, numbers of
+/// more than one byte big-endian too. Images are read of type 08 alone, unsigned bytes; labels of all types of ints.
 public enum IDXFile {
   /// The most data that `read` accepts: far above any set that trains on a CPU, far below what would hurt.
   public static let maximumSize = 1 << 32
   static let ranks = 1...4
-  private static let unsignedByte: UInt8 = 0x08
 
-  /// Reads a raw or gzip-compressed file, told apart by content.
+  /// What the data are, by the header's third byte.
+  enum ElementType: UInt8 {
+    case unsignedBytes = 0x08
+    case signedBytes = 0x09
+    case int16 = 0x0B
+    case int32 = 0x0C
+    case float32 = 0x0D
+    case float64 = 0x0E
+
+    var size: Int {
+      switch self {
+      case .unsignedBytes, .signedBytes: 1
+      case .int16: 2
+      case .int32, .float32: 4
+      case .float64: 8
+      }
+    }
+
+    var isInteger: Bool { self != .float32 && self != .float64 }
+
+    var text: String {
+      switch self {
+      case .unsignedBytes: "unsigned bytes"
+      case .signedBytes: "signed bytes"
+      case .int16, .int32: "\(8 * size)-bit ints"
+      case .float32, .float64: "\(8 * size)-bit floats"
+      }
+    }
+  }
+
+  struct Header {
+    let type: ElementType
+    let dimensions: [Int]
+  }
+
+  /// Reads a raw or gzip-compressed file of unsigned bytes, told apart by content.
   ///
   /// The header decides how much is read: a byte more or less is an error, and what a small file can't hold
   /// is refused before any memory is taken for it.
-  public static func read(_ path: String) throws(FileError) -> IDXArray {
-    var reader = try ContentReader(path)
-    let magic = try reader.read(4)
-    guard let rank = rank(ofMagic: magic) else {
-      let found = magic.isEmpty ? "nothing" : magic.map { String($0, radix: 16) }.joined(separator: " ")
-      throw FileError(
-        .malformed, path, "is not IDX: it begins with \(found), not with 0 0 8 and 1 to 4",
-        remedy: "give an IDX file of unsigned bytes, raw or gzip")
-    }
-    let dimensions = try readDimensions(&reader, rank: rank)
-    let size = try checkedSize(dimensions, reader)
-    let bytes = try reader.read(size)
-    guard bytes.count == size else {
-      throw .damaged(path, "announces \(size) bytes of data and holds \(bytes.count)")
-    }
-    guard try reader.isAtEnd() else {
-      throw .damaged(path, "holds more than the \(size) bytes of data that it announces")
-    }
-    return IDXArray(dimensions: dimensions, bytes: bytes)
+  public static func read(_ path: String) throws(FileError) -> IDXArray { try read(FilePath(path)) }
+
+  static func read(_ path: FilePath) throws(FileError) -> IDXArray {
+    let (header, bytes) = try content(path) { $0.type == .unsignedBytes }
+    return IDXArray(dimensions: header.dimensions, bytes: bytes)
   }
 
-  /// The dimensions that the file's header announces, or nil if the file is not IDX of unsigned bytes at all.
+  /// The dimensions that the file's header announces, or nil if the file is not IDX at all.
+  ///
+  /// - Throws: `.malformed` if it is IDX of other elements than unsigned bytes.
   public static func dimensions(of path: String) throws(FileError) -> [Int]? {
+    guard let header = try header(of: FilePath(path)) else { return nil }
+    guard header.type == .unsignedBytes else { throw otherType(path, header.type) }
+    return header.dimensions
+  }
+
+  /// What the file's header announces, or nil if the file is not IDX at all.
+  static func header(of path: FilePath) throws(FileError) -> Header? {
     var reader = try ContentReader(path)
-    guard let rank = rank(ofMagic: try reader.read(4)) else { return nil }
-    return try readDimensions(&reader, rank: rank)
+    return try header(&reader, try reader.read(4))
+  }
+
+  /// Header and data of a file whose header `isWanted`.
+  static func content(
+    _ path: FilePath, _ isWanted: (Header) -> Bool
+  ) throws(FileError) -> (header: Header, bytes: [UInt8]) {
+    var reader = try ContentReader(path)
+    let magic = try reader.read(4)
+    guard let header = try header(&reader, magic) else {
+      let found = magic.isEmpty ? "nothing" : magic.map { String($0, radix: 16) }.joined(separator: " ")
+      throw FileError(
+        .malformed, reader.path, "is not IDX: it begins with \(found), not with 0 0 8 and 1 to 4",
+        remedy: "give an IDX file of unsigned bytes, raw or gzip")
+    }
+    guard isWanted(header) else { throw otherType(reader.path, header.type) }
+    let size = try checkedSize(header, reader)
+    let bytes = try reader.read(size)
+    guard bytes.count == size else {
+      throw .damaged(reader.path, "announces \(size) bytes of data and holds \(bytes.count)")
+    }
+    guard try reader.isAtEnd() else {
+      throw .damaged(reader.path, "holds more than the \(size) bytes of data that it announces")
+    }
+    return (header, bytes)
+  }
+
+  static func otherType(_ path: String, _ type: ElementType) -> FileError {
+    FileError(
+      .malformed, path, "is IDX of \(type.text)",
+      remedy: "only unsigned bytes are read: convert its numbers to whole ones from 0 to 255")
   }
 
   /// Writes `array` uncompressed, all or nothing.
@@ -67,7 +125,7 @@ public enum IDXFile {
   static func write(
     dimensions: [Int], to path: String, _ writeData: (inout DurableFile) throws(FileError) -> Void
   ) throws(FileError) {
-    var header: [UInt8] = [0, 0, unsignedByte, UInt8(dimensions.count)]
+    var header: [UInt8] = [0, 0, ElementType.unsignedBytes.rawValue, UInt8(dimensions.count)]
     for dimension in dimensions { header += UInt32(dimension).bigEndianBytes }
     try writeDurably(path) { (file) throws(FileError) in
       try file.write(header.span.bytes)
@@ -75,26 +133,28 @@ public enum IDXFile {
     }
   }
 
-  private static func readDimensions(
-    _ reader: inout ContentReader, rank: Int
-  ) throws(FileError) -> [Int] {
-    let header = try reader.read(4 * rank)
-    guard header.count == 4 * rank else { throw .damaged(reader.path, "ends inside its header") }
-    return (0..<rank).map { axis in header[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
+  private static func header(
+    _ reader: inout ContentReader, _ magic: [UInt8]
+  ) throws(FileError) -> Header? {
+    guard magic.count == 4, magic.starts(with: [0, 0]), let type = ElementType(rawValue: magic[2]),
+      ranks.contains(Int(magic[3]))
+    else { return nil }
+    let rank = Int(magic[3])
+    let bytes = try reader.read(4 * rank)
+    guard bytes.count == 4 * rank else { throw .damaged(reader.path, "ends inside its header") }
+    return Header(
+      type: type,
+      dimensions: (0..<rank).map { axis in bytes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } })
   }
 
-  private static func rank(ofMagic magic: [UInt8]) -> Int? {
-    guard magic.count == 4, magic.starts(with: [0, 0, unsignedByte]) else { return nil }
-    return ranks.contains(Int(magic[3])) ? Int(magic[3]) : nil
-  }
-
-  /// The product of the dimensions, if the file can hold so much and we want so much.
+  /// The bytes of the data, if the file can hold so much and we want so much.
   private static func checkedSize(
-    _ dimensions: [Int], _ reader: borrowing ContentReader
+    _ header: Header, _ reader: borrowing ContentReader
   ) throws(FileError) -> Int {
-    let shape = dimensions.map(String.init).joined(separator: "×")
+    let factors = header.dimensions + (header.type.size == 1 ? [] : [header.type.size])
+    let shape = factors.map(String.init).joined(separator: "×")
     var size = 1
-    for dimension in dimensions {
+    for dimension in factors {
       let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
       guard !overflow else { throw .damaged(reader.path, "announces \(shape) bytes, which overflows") }
       size = product

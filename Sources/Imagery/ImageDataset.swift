@@ -21,13 +21,16 @@ public struct ImageDataset: Sendable {
   public let channels: Int
   /// [count].
   public let labels: [UInt8]?
+  /// The class of label k is named by the k-th; at least as many as the labels need.
+  public let classNames: [String]?
   /// CRC-32 of `pixels`: with `labelsChecksum` it identifies the data in the record of a run.
   public let pixelsChecksum: UInt32
   public let labelsChecksum: UInt32?
 
   /// - Precondition: at least one image, the size of `pixels` and `labels` as declared.
   public init(
-    name: String, split: Split, pixels: [UInt8], height: Int, width: Int, channels: Int, labels: [UInt8]?
+    name: String, split: Split, pixels: [UInt8], height: Int, width: Int, channels: Int, labels: [UInt8]?,
+    classNames: [String]? = nil
   ) {
     precondition(height > 0 && width > 0, "images of \(height)×\(width) have no pixels")
     precondition(channels == 1 || channels == 3, "\(channels) channels: 1 is grey, 3 is RGB")
@@ -41,6 +44,7 @@ public struct ImageDataset: Sendable {
     self.width = width
     self.channels = channels
     self.labels = labels
+    self.classNames = classNames
     self.pixelsChecksum = crc32(pixels.span.bytes)
     self.labelsChecksum = labels.map { crc32($0.span.bytes) }
     precondition(labels == nil || labels?.count == count, "one label per image")

@@ -74,13 +74,14 @@ public struct PNGImage: Equatable, Sendable {
       let found = image.format
       let special = UInt32(PNG_FORMAT_FLAG_ALPHA) | UInt32(PNG_FORMAT_FLAG_LINEAR)
       guard onWhite || found & special == 0 else {
-        throw PNGError(reason: "it has transparency or 16 bits; convert it to 8-bit grey or RGB")
+        throw PNGError(reason: "it has transparency or 16 bits", remedy: "convert it to 8-bit grey or RGB")
       }
       let channels = found & UInt32(PNG_FORMAT_FLAG_COLOR) == 0 ? 1 : 3
       image.format = format(channels: channels)
       let (width, height) = (Int(image.width), Int(image.height))
       guard width * height <= maximumPixelCount else {
-        throw PNGError(reason: "\(width)×\(height) is more than \(maximumPixelCount) pixels; scale it down")
+        throw PNGError(
+          reason: "\(width)×\(height) is more than \(maximumPixelCount) pixels", remedy: "scale it down")
       }
       var pixels = [UInt8](repeating: 0, count: width * height * channels)
       // 16 bits without a stated gamma are sRGB, as every program writes them; libpng would take them for linear.
@@ -105,6 +106,11 @@ public struct PNGImage: Equatable, Sendable {
 /// Why an image can't be made into a PNG file, or a PNG file into an image.
 public struct PNGError: Error, Equatable, Sendable, CustomStringConvertible {
   public let reason: String
+  /// What to do about it, where another copy would be no better.
+  public let remedy: String?
+
+  init(reason: String, remedy: String? = nil) { (self.reason, self.remedy) = (reason, remedy) }
+
   public var description: String { "unusable PNG image: \(reason)" }
 
   /// The same of a file that was to hold an image.

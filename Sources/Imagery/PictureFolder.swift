@@ -1,78 +1,110 @@
 import Files
-import Foundation
 
-/// The files of a folder of pictures, in the order of their names: `FOLDER/class/file`, or `FOLDER/file` for
-/// pictures without classes.
+/// The files of a folder of pictures, in the order of their names: `FOLDER/class/…/file`, or `FOLDER/file` for
+/// pictures without classes; or either of these in each of the folders `train`, `val` and `test`.
 public struct PictureFolder: Sendable {
   public struct Entry: Sendable {
-    public let path: String
-    /// The index of its class among `classNames`; 0 where there are none.
-    public let classIndex: Int
+    public let path: FilePath
+    /// The index of its class among `classNames`; nil without classes.
+    public let classIndex: Int?
+    /// The split that its folder says; nil where none does.
+    public let split: ImageDataset.Split?
   }
 
   public let path: String
-  /// The names of the class folders; nil for a flat folder.
+  /// The names of the class folders, those that are not UTF-8 as `FilePath` shows them; nil without classes.
   public let classNames: [String]?
-  /// By class and then by name. What they hold, only reading them tells.
+  /// By split, by class and then by path. What they hold, only reading them tells.
   public let entries: [Entry]
+  /// Files and folders that are no entries: hidden ones, what other programs leave, empty ones, what lies beside class
+  /// folders or splits.
+  public let passedOver: [FilePath]
+  /// What folders were taken for, in sentences, where their owner may have meant them otherwise.
+  public let notes: [String]
 
-  /// Lists the visible files of a folder's visible subfolders, or its own if no subfolder has any.
+  /// Lists the files of a folder's subfolders, however deep, or its own if no subfolder has any.
   ///
-  /// - Throws: `.missing` if there is no such folder or no file in it, `.malformed` if pictures lie beside class
-  ///   folders or there are more classes than labels of a byte.
+  /// - Throws: `.missing` if there is no such folder or no file in it; `.malformed` if pictures lie beside class
+  ///   folders, splits beside other folders of pictures or within a class, or there are more classes than labels of
+  ///   a byte.
   public init(_ path: String) throws(FileError) {
     self.path = path
-    let top = try Self.list(path)
-    let folders = try top.folders.map { (name) throws(FileError) in
-      let folder = path.appendingPath(name)
-      let files = try Self.list(folder).files
-      return (name: name, files: files.map { folder.appendingPath($0) })
-    }.filter { !$0.files.isEmpty }
-    if folders.isEmpty {
-      classNames = nil
-      entries = top.files.map { Entry(path: path.appendingPath($0), classIndex: 0) }
-    } else {
-      if let loose = top.files.first(where: { Self.hasPictureSuffix($0) }) {
-        throw FileError(
-          .malformed, path, "holds class folders and beside them pictures, as '\(loose)'",
-          remedy: "move these into a class folder of their own, or elsewhere")
-      }
-      guard folders.count <= 256 else {
-        throw FileError(
-          .malformed, path, "holds \(folders.count) class folders, and a label is one byte",
-          remedy: "keep at most 256")
-      }
-      classNames = folders.map(\.name)
-      entries = folders.enumerated().flatMap { index, folder in
-        folder.files.map { Entry(path: $0, classIndex: index) }
-      }
+    guard FilePath(path).kind == .directory else {
+      throw FileError(.missing, path, "is not a folder", remedy: "name a folder of JPEG and PNG pictures")
     }
-    guard !entries.isEmpty else {
+    let tree = try PictureTree(FilePath(path))
+    guard !tree.allFiles.isEmpty else {
       throw FileError(
         .missing, path, "holds no files", remedy: "name a folder of pictures, or of folders of pictures")
     }
-  }
-
-  private static func hasPictureSuffix(_ name: String) -> Bool {
-    ["jpg", "jpeg", "png"].contains(name.fileExtension)
-  }
-
-  /// The visible regular files and folders in `path`, each by name.
-  private static func list(_ path: String) throws(FileError) -> (files: [String], folders: [String]) {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: path)
-    } catch {
+    let splits = try SplitFolders(tree)
+    var (passedOver, notes) = (tree.passedOver + splits.passedOver, splits.notes)
+    var parts: [(split: ImageDataset.Split?, classes: ClassFolders)] = []
+    for (split, tree) in splits.parts {
+      let classes = try ClassFolders(tree)
+      passedOver += classes.passedOver
+      parts.append((split, classes))
+    }
+    let folders = parts.flatMap(\.classes.folders)
+    let names = Set(folders.map(\.path.name)).sorted()
+    guard names.count <= 256 else {
       throw FileError(
-        .missing, path, "is not a readable folder", remedy: "name a folder of JPEG and PNG pictures")
+        .malformed, path, "holds \(names.count) class folders, and a label is one byte",
+        remedy: "keep at most 256")
     }
-    var (files, folders): ([String], [String]) = ([], [])
-    for name in names.sorted() where !name.hasPrefix(".") {
-      var isDirectory: ObjCBool = false
-      let isThere = FileManager.default.fileExists(
-        atPath: path.appendingPath(name), isDirectory: &isDirectory)
-      if isThere && isDirectory.boolValue { folders.append(name) } else { files.append(name) }
+    for (split, classes) in parts where classes.folders.isEmpty && !names.isEmpty {
+      notes.append("the \(split?.rawValue ?? "") pictures lie in no class folders, and so have no labels")
     }
-    return (files, folders)
+    if names.count == 1, let folder = folders.first(where: { !$0.folders.isEmpty }) {
+      notes.append(
+        "all pictures are of one class, '\(names[0])'; if the folders in it are the classes, import '\(folder.path)'"
+      )
+    }
+    let indices = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
+    entries = parts.flatMap { split, classes in
+      classes.files.map { Entry(path: $0, classIndex: nil, split: split) }
+        + classes.folders.flatMap { folder in
+          folder.allFiles.map { Entry(path: $0, classIndex: indices[folder.path.name], split: split) }
+        }
+    }
+    classNames = names.isEmpty ? nil : names.map(\.description)
+    (self.passedOver, self.notes) = (passedOver.sorted(), notes)
+  }
+}
+
+/// A folder, or that of a split, as folders of classes or as files without a class.
+private struct ClassFolders {
+  /// By name; empty if there are no classes.
+  let folders: [PictureTree]
+  /// Those without a class; empty if there are classes.
+  let files: [FilePath]
+  let passedOver: [FilePath]
+
+  init(_ tree: PictureTree) throws(FileError) {
+    // Folders of notes about pictures make no classes of these.
+    let isFlat =
+      tree.folders.isEmpty || !tree.pictures.isEmpty && !tree.folders.contains(where: \.holdsPictures)
+    (folders, files) = isFlat ? ([], tree.files) : (tree.folders, [])
+    passedOver = isFlat ? tree.folders.map(\.path) : tree.files
+    if let folder = folders.first(where: \.holdsPictures), let loose = tree.pictures.first {
+      throw FileError(
+        .malformed, tree.path.description,
+        "holds class folders, as '\(folder.path.name)', and beside them pictures, as '\(loose.name)'",
+        remedy: "move these into a class folder of their own, or elsewhere")
+    }
+    for folder in folders { try Self.requireNoSplits(in: folder) }
+  }
+
+  /// Pictures to test with must not become pictures to train on.
+  private static func requireNoSplits(in folder: PictureTree) throws(FileError) {
+    let splits = folder.folders.filter { SplitName($0.path.name) != nil && $0.holdsPictures }
+    guard splits.count < 2 else {
+      throw FileError(
+        .malformed, folder.path.description,
+        "is taken for a class, or a part of one, but holds the splits "
+          + splits.map { "'\($0.path.name)'" }.joined(separator: " and "),
+        remedy: "import this folder itself, or put the classes into the splits: train/CLASS, test/CLASS")
+    }
+    for folder in folder.folders { try requireNoSplits(in: folder) }
   }
 }

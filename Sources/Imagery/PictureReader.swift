@@ -23,50 +23,61 @@ public struct PictureReader: Sendable {
     public let pixels: [UInt8]
     /// Whether the picture has fewer pixels than the square.
     public let isEnlarged: Bool
+    /// What is odd about the file but harms no pixel; nil for most.
+    public let note: String?
   }
 
   /// The centre square of a picture, turned as EXIF says. Transparency is laid on white. Colours are taken for
   /// sRGB, whatever profile is attached.
   ///
   /// - Throws: `FileError` if the file can't be used; `MissingJPEGLibrary`.
-  public func square(_ path: String) throws -> Square {
+  public func square(_ path: String) throws -> Square { try square(FilePath(path)) }
+
+  /// The same by a path of bytes, as a directory lists it.
+  public func square(_ path: FilePath) throws -> Square {
     let bytes = try readFile(path, maximumSize: Self.maximumFileSize)
-    if bytes.starts(with: [0xFF, 0xD8, 0xFF]) { return try jpegSquare(bytes, path) }
-    if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
-      return try pngSquare(bytes, path)
+    switch PictureFormat(bytes) {
+    case .jpeg: return try jpegSquare(bytes, path)
+    case .png: return try pngSquare(bytes, path)
+    case let other:
+      let (problem, remedy) = PictureFormat.problem(other)
+      throw FileError(.malformed, path.description, problem, remedy: remedy)
     }
-    throw FileError(
-      .malformed, path, "is neither a JPEG nor a PNG file", remedy: "convert it, or leave it out")
   }
 
-  private func jpegSquare(_ bytes: [UInt8], _ path: String) throws -> Square {
-    guard let decoder else { throw MissingJPEGLibrary(path: path) }
+  private func jpegSquare(_ bytes: [UInt8], _ path: FilePath) throws -> Square {
+    guard let decoder else { throw MissingJPEGLibrary(path: path.description) }
     let picture: JPEGDecoder.Picture
     do throws(JPEGDecoder.Failure) {
       // What is left to the filter is a reduction to half or less, which hides how the decoder reduced.
       picture = try decoder.decode(bytes, shortSide: 2 * side, maximumPixelCount: Self.maximumPixelCount)
     } catch {
-      throw FileError.damaged(path, "can't be decoded (\(error.reason))")
+      throw FileError(
+        .malformed, path.description, "can't be decoded (\(error.reason))", remedy: error.remedy)
     }
     return Square(
       pixels: SquareResizer.centreSquare(
         picture.pixels, height: picture.height, width: picture.width, channels: 3, side: side,
-        orientation: Orientation(jpeg: bytes)),
-      isEnlarged: min(picture.fullHeight, picture.fullWidth) < side)
+        orientation: Orientation(jpeg: JPEGSegments(bytes).bytes)),
+      isEnlarged: min(picture.fullHeight, picture.fullWidth) < side,
+      note: picture.hasStrayBytes
+        ? "'\(path)' holds stray bytes between its parts; its picture is whole" : nil)
   }
 
-  private func pngSquare(_ bytes: [UInt8], _ path: String) throws(FileError) -> Square {
+  private func pngSquare(_ bytes: [UInt8], _ path: FilePath) throws(FileError) -> Square {
     let picture: PNGImage
     do throws(PNGError) {
       picture = try PNGImage.decode(bytes, onWhite: true, maximumPixelCount: Self.maximumPixelCount)
     } catch {
-      throw .damaged(path, "can't be decoded (\(error.reason))")
+      throw FileError(
+        .malformed, path.description, "can't be decoded (\(error.reason))",
+        remedy: error.remedy ?? "get the file again from its source")
     }
     return Square(
       pixels: SquareResizer.centreSquare(
         picture.pixels, height: picture.height, width: picture.width, channels: picture.channels, side: side,
         orientation: Orientation(png: bytes)),
-      isEnlarged: min(picture.height, picture.width) < side)
+      isEnlarged: min(picture.height, picture.width) < side, note: nil)
   }
 }
 

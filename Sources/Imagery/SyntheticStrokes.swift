@@ -31,7 +31,8 @@ public enum SyntheticStrokes {
     }
     let labels = (0..<count).map { figures[$0 % figures.count].rawValue }
     return ImageDataset(
-      name: name, split: split, pixels: pixels, height: side, width: side, channels: 1, labels: labels)
+      name: name, split: split, pixels: pixels, height: side, width: side, channels: 1, labels: labels,
+      classNames: classNames)
   }
 
   /// [side, side], row-major.

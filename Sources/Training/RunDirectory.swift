@@ -73,8 +73,8 @@ public struct RunDirectory: Sendable {
 
   /// The steps of all files that bear a checkpoint's name, newest first.
   public func checkpointSteps() -> [Int] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpointsPath)) ?? []
-    return names.compactMap { name in
+    let names = (try? FilePath(checkpointsPath).names()) ?? []
+    return names.map(\.description).compactMap { name in
       guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
       let digits = name.dropFirst(5).dropLast(12)
       guard digits.count >= 8, digits.allSatisfy({ $0.isASCII && $0.isNumber }), let step = Int(digits),

@@ -15,7 +15,8 @@ struct Inkflow: ParsableCommand {
         inkflow train synthetic --preset tiny --minutes 2
         inkflow sample outputs/synthetic
 
-      A DATASET is 'mnist' or 'fashion-mnist' (after 'make datasets'), 'synthetic' (made on the spot), or a \
+      A DATASET is 'mnist' or 'fashion-mnist' (after 'make datasets'), 'kmnist' (after 'datasets/fetch.sh kmnist'), \
+      'synthetic' (made on the spot), or a \
       directory with IDX files. A MODEL is a run's directory, a checkpoint file or a diffusers directory.
       """,
     version: RunRecord.currentVersion,
@@ -32,6 +33,7 @@ enum Main {
   static func main() {
     Terminal.reserveStandardStreams()
     guard cpuIsSufficient else { exit(with: insufficientCPU, status: 78) }
+    requireText()
     do {
       var command: any ParsableCommand
       do {
@@ -55,6 +57,18 @@ enum Main {
       // Help and the version, which the parser's own commands throw.
       if Inkflow.exitCode(for: error) == .success { Inkflow.exit(withError: error) }
       exit(with: "\(error)", status: 70)
+    }
+  }
+
+  /// Arguments are taken as text; one made of other bytes would name a file that isn't there.
+  private static func requireText() {
+    for case let argument? in (0..<Int(CommandLine.argc)).map({ CommandLine.unsafeArgv[$0] })
+    where String(validatingCString: argument) == nil {
+      let shown = FilePath(bytes: (0..<strlen(argument)).map { UInt8(bitPattern: argument[$0]) })
+      exit(
+        with:
+          "the argument '\(shown)' is not UTF-8; rename that file or directory, or run from within it: its "
+          + "name is '.' there", status: 64)
     }
   }
 

@@ -119,7 +119,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   private func dataset() throws -> Report {
-    let (train, test) = try ImageDataset.loadBoth(path)
+    let (train, test) = try ImageDataset.loadBoth(path, onNote: Terminal.noteOnData)
     var report = Report(kind: "data set")
     report.add("name", train.name)
     report.add("train_images", train.count)
@@ -127,7 +127,9 @@ struct InspectCommand: ParsableCommand {
     report.add("height", train.height)
     report.add("width", train.width)
     report.add("channels", train.channels)
-    report.add("labels", train.labels == nil ? "no" : "yes")
+    let labelled = [train, test].filter { $0.labels != nil }
+    report.add("labels", labelled.count == 1 ? "\(labelled[0].split) only" : labelled.isEmpty ? "no" : "yes")
+    report.add("classes", train.classNames)
     report.add(RunRecord.LossScale(train))
     return report
   }

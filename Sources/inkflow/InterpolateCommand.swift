@@ -107,7 +107,8 @@ struct InterpolateCommand: ParsableCommand {
       return flow.noise(first, seed: seed ?? 0) + flow.noise(last, seed: seed ?? 0)
     }
     let source = try SourceImages(
-      ImageDataset.load(dataset, split: split ?? .test), named: dataset, numbers: Array(first) + Array(last),
+      ImageDataset.load(dataset, split: split ?? .test, onNote: Terminal.noteOnData), named: dataset,
+      numbers: Array(first) + Array(last),
       for: flow)
     let labels = try label.labels(count: 2 * rows, for: flow)
     return try flow.transport(

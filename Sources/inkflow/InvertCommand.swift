@@ -17,7 +17,7 @@ struct InvertCommand: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Argument(help: "mnist, fashion-mnist, synthetic, a directory with IDX files, or a PNG file.")
+  @Argument(help: "mnist, fashion-mnist, kmnist, synthetic, a directory with IDX files, or a PNG file.")
   var images: String
 
   @Option(help: "How many images of the data set. (default: 8, or all that there are)")
@@ -117,7 +117,8 @@ struct InvertCommand: ParsableCommand {
         .missing, images, "doesn't exist",
         remedy: "name a PNG picture, a directory with IDX files, or one of \(names.joined(separator: ", "))")
     }
-    let (data, first) = (try ImageDataset.load(images, split: split ?? .test), first ?? 0)
+    let data = try ImageDataset.load(images, split: split ?? .test, onNote: Terminal.noteOnData)
+    let first = first ?? 0
     let count = count ?? max(1, min(Self.defaultCount, data.count - first))
     return try SourceImages(data, named: images, numbers: Array(first..<first + count), for: flow)
   }

@@ -17,7 +17,7 @@ struct LikelihoodCommand: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Argument(help: "mnist, fashion-mnist, synthetic, or a directory with IDX files.")
+  @Argument(help: "mnist, fashion-mnist, kmnist, synthetic, or a directory with IDX files.")
   var dataset: String
 
   @Option(help: "How many images.")
@@ -69,7 +69,7 @@ struct LikelihoodCommand: ParsableCommand {
     let watch = Stopwatch()
     let flow = try model.open()
     try requireWritable([output])
-    let images = try ImageDataset.load(dataset, split: split)
+    let images = try ImageDataset.load(dataset, split: split, onNote: Terminal.noteOnData)
     let source = try SourceImages(images, named: dataset, numbers: Array(numbers), for: flow)
     let labels = try labels(source, flow)
     noteDequantization(flow)

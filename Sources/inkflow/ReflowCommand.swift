@@ -119,7 +119,7 @@ struct ReflowCommand: ParsableCommand {
         "'\(original)' was trained on \(record.dataset.name), whose place its run.json doesn't say; pass --dataset "
           + "with the directory of the images, for the report's distances")
     }
-    let (train, test) = try ImageDataset.loadBoth(name)
+    let (train, test) = try ImageDataset.loadBoth(name, onNote: Terminal.noteOnData)
     let theirs = RunRecord.DatasetRecord(train: train, test: test)
     // A round of reflow knows nothing of the images behind its pairs.
     let isOfPairs = record.dataset.name == RunRecord.DatasetRecord.reflowPairsName

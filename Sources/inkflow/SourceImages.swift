@@ -39,7 +39,7 @@ struct SourceImages {
     } catch let error as PNGError {
       throw FileError(
         .malformed, path, "is an \(error)",
-        remedy: "name a PNG picture, or a data set: a directory with IDX files, or one of "
+        remedy: error.remedy ?? "name a PNG picture, or a data set: a directory with IDX files, or one of "
           + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
     }
     try Self.check(path, image.height, image.width, image.channels, flow)

@@ -8,7 +8,7 @@ struct SynthesizeCommand: ParsableCommand {
     commandName: "synthesize",
     abstract: "Write the built-in data set, ten classes of drawn strokes, as IDX files.")
 
-  @Argument(help: "The directory for the four files, which must be new or empty.")
+  @Argument(help: "The directory for the files, which must be new or empty.")
   var directory: String
 
   @Option(help: "Training images; a tenth as many for testing.")
@@ -32,6 +32,7 @@ struct SynthesizeCommand: ParsableCommand {
         try IDXFile.write(
           IDXArray(dimensions: [data.count], bytes: data.labels ?? []), to: path + "-labels-idx1-ubyte")
       }
+      try ClassNames.write(SyntheticStrokes.classNames, in: directory)
     }
     let classes = SyntheticStrokes.classNames.enumerated().map { "\($0)  \($1)" }
     try Terminal.print(

@@ -48,6 +48,9 @@ enum Terminal {
     return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 
+  /// What a data set is used otherwise than its owner may expect.
+  static func noteOnData(_ text: String) { note("note: \(text)") }
+
   /// A terminal that is gone must not end a run.
   private static func write(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))

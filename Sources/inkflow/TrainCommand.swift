@@ -14,7 +14,7 @@ struct TrainCommand: ParsableCommand {
       was never interrupted.
       """)
 
-  @Argument(help: "mnist, fashion-mnist, synthetic, or a directory with IDX files.")
+  @Argument(help: "mnist, fashion-mnist, kmnist, synthetic, or a directory with IDX files.")
   var dataset: String
 
   @Option(help: "The run's directory. (default: outputs/ and the data set's name)")
@@ -80,7 +80,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     Interruption.catchSignals()
-    let (train, test) = try ImageDataset.loadBoth(dataset)
+    let (train, test) = try ImageDataset.loadBoth(dataset, onNote: Terminal.noteOnData)
     let output = output ?? "outputs/\(train.name)"
     let trainer =
       try resume

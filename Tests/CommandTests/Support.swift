@@ -31,12 +31,14 @@ struct Command {
   /// Where the package's products are built.
   private static let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
 
+  static let program = products.appending(path: "inkflow")
+
   /// Starts `inkflow` in `directory`.
   static func start(
     _ arguments: [String], in directory: String, output: Any? = nil, errors: Any? = nil
   ) throws -> Process {
     let process = Process()
-    process.executableURL = products.appending(path: "inkflow")
+    process.executableURL = program
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: directory)
     process.standardInput = FileHandle.nullDevice

@@ -1,4 +1,5 @@
 import Foundation
+import Imagery
 import Testing
 
 /// `datasets/fetch.sh`, run on a copy in a directory of its own, from `file://` mirrors alone.
@@ -42,6 +43,20 @@ import Testing
       #expect(result.messages.contains(remedy))
     }
     #expect(try names("datasets/mnist") == [])
+  }
+
+  /// Every set that can be named has its files, sums and licence.
+  @Test(arguments: ImageDataset.downloadable)
+  func knowsEverySetThatCanBeLoadedByName(name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: scratch.path + "/mirror/" + name, withIntermediateDirectories: true)
+    _ = try scratch.file("mirror/\(name)/train-images-idx3-ubyte.gz", [1])
+    let result = try fetch([name], mirror: "file://\(scratch.path)/mirror")
+    #expect(result.status == 66)
+    let sum = try #require(result.messages.split(separator: "instead of ").last?.prefix(64))
+    #expect(sum.allSatisfy(\.isHexDigit) && sum.count == 64)
+    let readme = try String(contentsOfFile: packageRoot + "/datasets/README.md", encoding: .utf8)
+    #expect(readme.contains("`\(sum)`"))
   }
 
   @Test func refusesUnknownNamesAndNone() throws {

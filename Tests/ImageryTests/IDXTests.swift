@@ -124,7 +124,7 @@ import Testing
 
   @Test func refusesOtherTypesRanksAndFormats() throws {
     let bad = [
-      idx([1], [0, 0, 0, 0], type: 0x0D), idx([], [0]), idx([1, 1, 1, 1, 1], [0]), [1, 0, 8, 1, 0, 0, 0, 0],
+      idx([1], [0], type: 0x0A), idx([], [0]), idx([1, 1, 1, 1, 1], [0]), [1, 0, 8, 1, 0, 0, 0, 0],
       Array("not a data set".utf8), [],
     ]
     for bytes in bad { #expect(try error(bytes)?.problem.contains("is not IDX") == true) }

@@ -73,6 +73,10 @@ import Testing
     #expect(known?.exitStatus == 66)
     #expect(known?.remedy.contains("make datasets") == true)
     #expect(known?.remedy.contains("inkflow train synthetic") == true)
+    let letters = #expect(throws: FileError.self) {
+      try ImageDataset.load("kmnist", split: .train, datasetsDirectory: scratch.path)
+    }
+    #expect(letters?.remedy.contains("datasets/fetch.sh kmnist") == true)
     let unknown = #expect(throws: FileError.self) { try ImageDataset.load("mnits", split: .train) }
     #expect(unknown?.exitStatus == 66)
     #expect(unknown?.remedy.contains("fashion-mnist") == true)

@@ -21,14 +21,41 @@ enum JPEGFixture {
       kkltttv/xAAUEQEAAAAAAAAAAAAAAAAAAABw/9oACAEDAQE/EED/xAAUEQEAAAAAAAAAAAAAAAAAAABw/9oACAECAQE/EED/
       xAAUEAEAAAAAAAAAAAAAAAAAAABw/9oACAEBAAE/EED/2Q==
       """
-    guard let data = Data(base64Encoded: text, options: .ignoreUnknownCharacters) else {
-      preconditionFailure("the fixture is not base 64")
-    }
-    return [UInt8](data)
+    return decoded(text)
   }()
 
   /// The file with an EXIF segment after its first marker.
   static func turned(_ orientation: UInt16) -> [UInt8] {
     bytes[..<2] + OrientationTests.exif(OrientationTests.tiff(orientation, bigEndian: true)) + bytes[2...]
+  }
+
+  /// Files of 32×32 pixels, quality 90, made by libjpeg's `jpeg_write_scanlines` with Adobe's marker: four quadrants of
+  /// the inks C, M, Y, K, of which 255 is none.
+  static let inks: [[UInt8]] = [
+    [200, 100, 50, 255], [255, 255, 0, 128], [30, 220, 240, 255], [255, 255, 255, 64],
+  ]
+
+  static let cmyk = decoded(
+    """
+    /9j/7gAOQWRvYmUAZAAAAAAA/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4LCxAWEBETFBUV
+    FQwPFxgWFBgSFBUU/8AAFAgAIAAgBEMRAE0RAFkRAEsRAP/EABkAAQADAQEAAAAAAAAAAAAAAAAHCAkKBv/EABQQAQAAAAAAAAAA
+    AAAAAAAAAAD/2gAOBEMATQBZAEsAAD8AuAjRS9qmALJtnlemVgArYxhWFapgCybZ5XplYAOadELqAapgDpYS89QwBAHNOiF5dv8A
+    ADpYS89QwBAH/9k=
+    """)
+
+  static let ycck = decoded(
+    """
+    /9j/7gAOQWRvYmUAZAAAAAAC/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4LCxAWEBETFBUV
+    FQwPFxgWFBgSFBUU/9sAQwEDBAQFBAUJBQUJFA0LDRQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU
+    FBQUFBQU/8AAFAgAIAAgBAERAAIRAQMRAQQRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAAJCAT/xAAUEAEAAAAAAAAAAAAAAAAAAAAA
+    /8QAFwEBAQEBAAAAAAAAAAAAAAAAAAcJCP/EABQRAQAAAAAAAAAAAAAAAAAAAAD/2gAOBAEAAhEDEQQAAD8A6Fwc3qpgCd7uNWEr
+    ABRBw4k6qYAne7jVhKwAajYeNO1UwBg9cGfiAIA3gh7QNf4AYPXBn4gCAP/Z
+    """)
+
+  private static func decoded(_ text: String) -> [UInt8] {
+    guard let data = Data(base64Encoded: text, options: .ignoreUnknownCharacters) else {
+      preconditionFailure("the fixture is not base 64")
+    }
+    return [UInt8](data)
   }
 }

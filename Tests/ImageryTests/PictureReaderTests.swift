@@ -71,6 +71,79 @@ let hasJPEG = JPEGDecoder() != nil
     huge.replaceSubrange(frame + 5..<frame + 9, with: [0x7F, 0xFF, 0x7F, 0xFF])
     let found = try #require(error(try scratch.file("huge.jpg", huge)) as? FileError)
     #expect(found.problem.contains("32767×32767"))
+    #expect(found.remedy == "scale it down")
+    // Arithmetic coding, lossless, and 12 bits: no copy of these would be better.
+    for (offset, byte) in [(1, 0xC9), (1, 0xC3), (4, 12)] as [(Int, UInt8)] {
+      var rare = whole
+      rare[frame + offset] = byte
+      let found = try #require(error(try scratch.file("rare.jpg", rare)) as? FileError)
+      #expect(found.remedy.contains("convert it"), "\(found)")
+    }
+    let cut = try #require(error(try scratch.file("cut.jpg", Array(whole.dropLast(40)))) as? FileError)
+    #expect(cut.remedy.contains("get the file again"))
+  }
+
+  /// Without a profile: the light that two filters let through, one after the other.
+  @Test(
+    .enabled(if: hasJPEG, "libturbojpeg is not installed"), arguments: [JPEGFixture.cmyk, JPEGFixture.ycck])
+  func coloursOfInksBecomeRGB(file: [UInt8]) throws {
+    let scratch = try Scratch()
+    for side in [32, 8] {
+      let square = try PictureReader(side: side).square(scratch.file("inks.jpg", file))
+      for (found, inks) in zip(corners(square, side: side), JPEGFixture.inks) {
+        for (light, ink) in zip(found, inks) {
+          #expect(abs(Int(light) - Int(ink) * Int(inks[3]) / 255) <= 6, "\(found), \(inks)")
+        }
+      }
+    }
+  }
+
+  /// Between segments, before the first, and before the end: the picture is whole, and turned as EXIF says.
+  @Test(.enabled(if: hasJPEG, "libturbojpeg is not installed"))
+  func strayBytesAreNotedAndHarmNothing() throws {
+    let scratch = try Scratch()
+    let whole = JPEGFixture.turned(3)
+    let clean = try PictureReader(side: 24).square(scratch.file("clean.jpg", whole))
+    #expect(clean.note == nil)
+    let table = try #require(whole.indices.first { whole[$0...].starts(with: [0xFF, 0xDB]) })
+    for (name, places) in [
+      ("first", [2]), ("table", [table]), ("end", [whole.count - 2]), ("all", [2, table]),
+    ] {
+      var stray = whole
+      // More than the decoder reads ahead, which it doesn't miss.
+      let bytes = (0..<20).flatMap { _ -> [UInt8] in [0x00, 0x12, 0xFF, 0x00, 0x34] }
+      for place in places.sorted(by: >) { stray.insert(contentsOf: bytes, at: place) }
+      let path = try scratch.file(name + ".jpg", stray)
+      let square = try PictureReader(side: 24).square(path)
+      #expect(square.pixels == clean.pixels, "\(name)")
+      #expect(square.note?.contains("'\(path)' holds stray bytes") == true)
+    }
+    // Fill bytes are of the format.
+    var filled = whole
+    filled.insert(contentsOf: [0xFF, 0xFF], at: table)
+    #expect(try PictureReader(side: 24).square(scratch.file("filled.jpg", filled)) == clean)
+    // Among the data of the picture itself, nothing is known to be whole.
+    let scan = try #require(whole.indices.first { whole[$0...].starts(with: [0xFF, 0xDA]) })
+    var cut = Array(whole[..<(scan + 14)])
+    cut.insert(contentsOf: [0x12, 0x34], at: table)
+    #expect(error(try scratch.file("cut.jpg", cut)) is FileError)
+  }
+
+  @Test(arguments: [
+    (Array("RIFF\u{1}\u{2}\u{3}\u{4}WEBPVP8 ".utf8), "is a WebP picture", "convert it"),
+    (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
+    (Array("II*\0\u{8}".utf8), "is a TIFF picture", "convert it"),
+    (Array("\0\0\0\u{18}ftypheic".utf8), "is a HEIF or AVIF picture", "convert it"),
+    (Array("version https://git-lfs.github.com/spec/v1".utf8), "Git LFS pointer", "git lfs pull"),
+    (Array("\n<!DOCTYPE html><html>".utf8), "is a web page", "get the file again"),
+    ([], "is empty", "get the file again"),
+    (Array("hello".utf8), "is neither a JPEG nor a PNG", "convert it"),
+  ])
+  func filesAreWhatTheirBytesSay(bytes: [UInt8], problem: String, remedy: String) throws {
+    let scratch = try Scratch()
+    let found = try #require(error(try scratch.file("picture.jpg", bytes)) as? FileError)
+    #expect(
+      found.exitStatus == 65 && found.problem.contains(problem) && found.remedy.contains(remedy), "\(found)")
   }
 
   @Test func brokenPNGsAndOtherFilesAreRefused() throws {
@@ -86,7 +159,7 @@ let hasJPEG = JPEGDecoder() != nil
     let sum = crc32(huge[12..<29].span.bytes)
     huge.replaceSubrange(29..<33, with: (0..<4).map { UInt8(truncatingIfNeeded: sum >> (24 - 8 * $0)) })
     let found = try #require(error(try scratch.file("huge.png", huge)) as? FileError)
-    #expect(found.problem.contains("16384×16384"))
+    #expect(found.problem.contains("16384×16384") && found.remedy == "scale it down")
     let other = error(try scratch.file("a.txt", Array("hello".utf8))) as? FileError
     #expect(other?.problem.contains("neither") == true)
     let empty = try scratch.file("empty", [])

@@ -25,6 +25,23 @@ final class Scratch {
     return url.path
   }
 
+  /// The same under a name that need not be UTF-8.
+  func file(_ name: [UInt8], _ bytes: [UInt8]) throws {
+    let descriptor = open(cPath(name), O_WRONLY | O_CREAT | O_EXCL, 0o666)
+    guard descriptor >= 0, write(descriptor, bytes, bytes.count) == bytes.count, close(descriptor) == 0 else {
+      throw POSIXError(.init(rawValue: errno) ?? .EIO)
+    }
+  }
+
+  /// Makes a directory whose name need not be UTF-8.
+  func directory(_ name: [UInt8]) throws {
+    guard mkdir(cPath(name), 0o777) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+  }
+
+  private func cPath(_ name: [UInt8]) -> [CChar] {
+    (Array(path.utf8) + [0x2F] + name + [0]).map { CChar(bitPattern: $0) }
+  }
+
   /// Names of all files, hidden ones too.
   var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
 }

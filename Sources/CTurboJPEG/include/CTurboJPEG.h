@@ -21,6 +21,10 @@ typedef struct {
 enum {
   /// Three bytes a pixel: red, green, blue.
   INKFLOW_TJPF_RGB = 0,
+  /// Four bytes a pixel, the only ones for colours of inks.
+  INKFLOW_TJPF_CMYK = 11,
+  INKFLOW_TJCS_CMYK = 3,
+  INKFLOW_TJCS_YCCK = 4,
   /// Fails on more than 500 scans, by which a small progressive file could keep a decoder busy for hours.
   INKFLOW_TJFLAG_LIMITSCANS = 32768,
 };
