@@ -17,6 +17,19 @@ unconditional/, conditional/
     at the end. One exception: diffusers computes the sinusoids of the timesteps in float32, whatever the
     model's type, so they are only good to about 1e-4 at timesteps near 1000.
 
+flow_match/    a pipeline's folder as save_pretrained writes it, with FlowMatchEulerDiscreteScheduler: the velocity
+    is noise - data, sigma runs from 1 (noise) to 0, and the network is given sigma * 1000. It has the sine first
+    and a frequency shift; its weights are float16, in shards.
+    expected.safetensors, in float64 but for the sinusoids, rounded to float32:
+        input, output            [3, 1, S, S]
+        timesteps                [3], sigma * 1000
+        sigmas                   [steps + 1], the scheduler's
+        samples                  [3, 1, S, S], what the scheduler makes of `input` in these steps
+
+foreign/    a model as others leave it, which diffusers opens: bfloat16, attention named query, key, value and
+    proj_attn, the class and its blocks under old names, no sample_size, and keys that change no output.
+    expected.safetensors    input, timesteps, output, as above
+
 optimizer.safetensors    ten steps of AdamW (learning rate 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay
     0.01), the gradient clipped to a norm of 1 before each:
         parameters [257], gradients [10, 257] before clipping, gradient_norms [10] before clipping,
@@ -40,7 +53,7 @@ import numpy
 import safetensors
 import safetensors.torch
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMPipeline, FlowMatchEulerDiscreteScheduler, UNet2DModel
 from diffusers.models.embeddings import get_timestep_embedding
 
 VERSIONS = {
@@ -126,6 +139,82 @@ def make_unet(name, seed):
     save(tensors, HERE / name / "expected.safetensors")
 
 
+SMALL = {
+    "sample_size": 8, "in_channels": 1, "out_channels": 1, "block_out_channels": [4, 4], "layers_per_block": 1,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+    "norm_num_groups": 2,
+}  # fmt: skip
+
+
+def make_flow_match(seed):
+    generator = torch.Generator().manual_seed(seed)
+    model = UNet2DModel(**SMALL, flip_sin_to_cos=False, freq_shift=1, attention_head_dim=None)
+    randomise(model, generator)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    directory = HERE / "flow_match"
+    DDPMPipeline(model.half(), scheduler).save_pretrained(
+        directory, safe_serialization=True, max_shard_size="8KB"
+    )
+    model, info = UNet2DModel.from_pretrained(directory / "unet", output_loading_info=True)
+    assert not any(info.values()), info
+
+    images = normal(generator, BATCH, 1, 8, 8)
+    timesteps = torch.tensor([37.5, 512.25, 968.125])
+    model = model.double()
+    scheduler.set_timesteps(5)
+    with torch.no_grad():
+        output = model(images.double(), timesteps.double()).sample
+        samples = images.double()
+        for timestep in scheduler.timesteps:
+            velocity = model(samples, timestep.double()).sample
+            samples = scheduler.step(velocity, timestep, samples).prev_sample
+    assert scheduler.sigmas[0] == 1 and scheduler.sigmas[-1] == 0
+    save(
+        {
+            "input": images, "timesteps": timesteps, "output": output, "sigmas": scheduler.sigmas,
+            "samples": samples,
+        },
+        directory / "expected.safetensors",
+    )  # fmt: skip
+
+
+def make_foreign(seed):
+    generator = torch.Generator().manual_seed(seed)
+    directory = HERE / "foreign"
+    model = UNet2DModel(**SMALL, attention_head_dim=2, dropout=0.1, num_train_timesteps=1000)
+    randomise(model, generator)
+    model.to(torch.bfloat16).save_pretrained(directory, safe_serialization=True)
+    path = directory / "config.json"
+    config = json.loads(path.read_text()) | {
+        "_class_name": "UNetUnconditionalModel", "act_fn": "swish", "sample_size": None, "time_embedding_dim": 16,
+        "attn_norm_num_groups": 2,
+        "down_block_types": ["UNetResDownBlock2D", "UNetResAttnDownBlock2D"],
+        "up_block_types": ["UNetResAttnUpBlock2D", "UNetResUpBlock2D"],
+    }  # fmt: skip
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+    def old(name):
+        for new_name, old_name in OLD_NAMES.items():
+            name = name.replace(f".{new_name}.", f".{old_name}.")
+        return name
+
+    path = directory / "diffusion_pytorch_model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({old(name): tensor for name, tensor in tensors.items()}, path, {"format": "pt"})
+
+    model, info = UNet2DModel.from_pretrained(directory, output_loading_info=True)
+    assert not any(info.values()), info
+    images = normal(generator, BATCH, 1, 8, 8)
+    timesteps = torch.tensor([37.5, 512.25, 968.125])
+    with torch.no_grad():
+        output = model.double()(images.double(), timesteps.double()).sample
+    save({"input": images, "timesteps": timesteps, "output": output}, directory / "expected.safetensors")
+
+
+# Of attention's layers, by the names that diffusers gives them today.
+OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
 def make_optimizer(seed):
     generator = torch.Generator().manual_seed(seed)
     count, steps = 257, 10
@@ -190,6 +279,8 @@ def main():
     torch.use_deterministic_algorithms(True)
     make_unet("unconditional", seed=1)
     make_unet("conditional", seed=2)
+    make_flow_match(seed=4)
+    make_foreign(seed=5)
     make_optimizer(seed=3)
     make_embedding()
     make_reference()
