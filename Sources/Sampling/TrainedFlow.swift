@@ -17,10 +17,12 @@ public struct TrainedFlow: Sendable {
   public let path: String?
   /// Whether it was trained on pixels with noise of one grey level, as likelihoods need it; nil if that isn't known.
   public let isDequantized: Bool?
+  /// What was assumed or converted when it was opened; nil where its files say that it is a flow as Inkflow trains it.
+  public let remark: String?
 
   package init(
     _ network: any FlowNetwork, _ weights: Weights, notes: [String: String] = [:], path: String? = nil,
-    isDequantized: Bool? = nil
+    isDequantized: Bool? = nil, remark: String? = nil
   ) {
     precondition(weights.all.count == network.plan.parameters.count, "weights of another network")
     self.network = network
@@ -28,6 +30,7 @@ public struct TrainedFlow: Sendable {
     self.notes = notes
     self.path = path
     self.isDequantized = isDequantized
+    self.remark = remark
   }
 
   /// Of one sample: an image, or a point of d numbers as one pixel with d channels.
