@@ -37,6 +37,13 @@ optimizer.safetensors    ten steps of AdamW (learning rate 1e-3, betas 0.9 and 0
     The average starts as the initial parameters; after step k = 0...9 it becomes d*average +
     (1 - d)*parameters with d = min(0.999, (1 + k)/(10 + k)). All in float64, rounded to float32 at the end.
 
+batch.safetensors    the gradient of a batch of 35 images of 20x20: five micro-batches of up to 8 images, each in
+    portions of up to 3. Weights, noise, data and times are numbers of `uniforms`, so that neither they nor the
+    gradient need much room: of the gradient of each parameter there are its projections on eight random vectors.
+        loss                     [], mean((output - (x1 - x0))^2) over all elements
+        norm.<parameter>         [], the length of d loss / d parameter
+        projections.<parameter>  [8]
+
 embedding.safetensors    timesteps [8], embedding [8, 32] = [cos | sin], from get_timestep_embedding
 
 reference.safetensors    what the reference implementation of the format writes: F32 tensors alone, with our
@@ -245,6 +252,61 @@ def make_optimizer(seed):
     )  # fmt: skip
 
 
+def uniforms(purpose, index, count):
+    """Inkflow's random numbers of seed 11 and step 0 (Philox 4x32-10, Salmon et al. 2011), float64 in [0, 1)."""
+    counter = [numpy.arange(count, dtype=numpy.uint64)] + [
+        numpy.full(count, value, numpy.uint64) for value in (index, 0, purpose)
+    ]
+    key, mask, half = [11, 0], numpy.uint64(0xFFFFFFFF), numpy.uint64(32)
+    for _ in range(10):
+        first = counter[0] * numpy.uint64(0xD2511F53)
+        second = counter[2] * numpy.uint64(0xCD9E8D57)
+        counter = [
+            second >> half ^ counter[1] ^ numpy.uint64(key[0]), second & mask,
+            first >> half ^ counter[3] ^ numpy.uint64(key[1]), first & mask,
+        ]  # fmt: skip
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    words = (counter[0] << half | counter[1]) >> numpy.uint64(11)
+    return torch.from_numpy(words.astype(numpy.float64) * 2.0**-53)
+
+
+def make_batch():
+    initialization, time, noise, synthetic, probe = 1, 3, 4, 9, 12
+    count, side = 35, 20
+    config = SMALL | {
+        "sample_size": side, "block_out_channels": [16, 16], "norm_num_groups": 4, "attention_head_dim": 8,
+    }  # fmt: skip
+    model = UNet2DModel(**config).double()
+    parameters = sorted(model.named_parameters())
+    for index, (name, parameter) in enumerate(parameters):
+        value = (2 * uniforms(initialization, index, parameter.numel()) - 1).reshape(parameter.shape)
+        if name.endswith("bias"):
+            value *= 0.2
+        elif parameter.dim() == 1:
+            value = 1 + 0.3 * value
+        else:
+            value *= (3 / parameter[0].numel()) ** 0.5
+        parameter.data.copy_(value.float())
+
+    def images(purpose):
+        rows = [2 * uniforms(purpose, row, side * side) - 1 for row in range(count)]
+        return torch.stack(rows).float().double().reshape(count, 1, side, side)
+
+    x0, x1 = 3**0.5 * images(noise), images(synthetic)
+    t = torch.cat([uniforms(time, row, 1) for row in range(count)]).float().double()
+    moment = t[:, None, None, None]
+    output = model((1 - moment) * x0 + moment * x1, 1000 * t).sample
+    loss = ((output - (x1 - x0)) ** 2).mean()
+    loss.backward()
+    tensors = {"loss": loss}
+    for index, (name, parameter) in enumerate(parameters):
+        gradient = parameter.grad.flatten()
+        tensors[f"norm.{name}"] = gradient.norm()
+        vectors = 2 * uniforms(probe, index, 8 * gradient.numel()).reshape(8, -1) - 1
+        tensors[f"projections.{name}"] = vectors @ gradient
+    save(tensors, HERE.parents[1] / "TrainingTests/Fixtures/batch.safetensors")
+
+
 def make_embedding():
     timesteps = torch.tensor([0.0, 0.25, 1.0, 31.5, 123.4375, 500.0, 999.5, 1000.0])
     embedding = get_timestep_embedding(timesteps, 32, flip_sin_to_cos=True, downscale_freq_shift=0)
@@ -282,6 +344,7 @@ def main():
     make_flow_match(seed=4)
     make_foreign(seed=5)
     make_optimizer(seed=3)
+    make_batch()
     make_embedding()
     make_reference()
     size = sum(path.stat().st_size for path in HERE.rglob("*.safetensors"))
