@@ -35,7 +35,23 @@ package func openForReading(_ path: FilePath) throws(FileError) -> (descriptor: 
     close(descriptor)
     throw FileError(.malformed, path.description, "is not a regular file", remedy: "name a file")
   }
+  if isPointer(descriptor, size: Int(status.st_size)) {
+    close(descriptor)
+    throw FileError(
+      .malformed, path, "is a pointer of Git LFS, not the file that it stands for",
+      remedy: "run 'git lfs pull' in its repository, or download the file itself")
+  }
   return (descriptor, Int(status.st_size))
+}
+
+/// Whether a file is the short text that Git LFS leaves in place of a large file until that is fetched
+/// (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+private func isPointer(_ descriptor: Int32, size: Int) -> Bool {
+  let beginning = Array("version https://git-lfs.github.com/spec/".utf8)
+  guard size < 1024 else { return false }
+  var bytes = [UInt8](repeating: 0, count: beginning.count)
+  let count = retrying { pread(descriptor, &bytes, bytes.count, 0) }
+  return count == beginning.count && bytes == beginning
 }
 
 /// All of a regular file, read once into one allocation.

@@ -15,12 +15,17 @@ extension FlowNetwork {
   ///
   /// - Throws: `.malformed` naming the first tensor that is missing, has another shape or isn't finite.
   package func load(_ file: SafetensorsFile, prefix: String = "") throws(FileError) -> Arena {
-    let arena = Arena(count: plan.parameters.count)
-    for parameter in parameters {
-      let values = try file.floats(prefix + parameter.name, shape: parameter.shape)
-      try file.requireFinite(values, prefix + parameter.name)
-      parameter.load(values, into: arena)
+    try load { (parameter) throws(FileError) in
+      try file.finiteFloats(prefix + parameter.name, shape: parameter.shape)
     }
+  }
+
+  /// A parameter arena of values that come from anywhere.
+  ///
+  /// - Parameter values: gives a parameter's, in the file's order.
+  package func load(_ values: (Parameter) throws(FileError) -> [Float]) throws(FileError) -> Arena {
+    let arena = Arena(count: plan.parameters.count)
+    for parameter in parameters { parameter.load(try values(parameter), into: arena) }
     return arena
   }
 }

@@ -23,6 +23,9 @@ public enum SafetensorsType: String, Sendable {
   case i64 = "I64"
   case u64 = "U64"
 
+  /// Whether its values can be had as F32, with no bit lost.
+  public var isReadAsFloats: Bool { self == .f32 || self == .f16 || self == .bf16 }
+
   /// The size of one element. Those below 8 bits are packed, and a tensor must end at a whole byte.
   public var bitWidth: Int {
     switch self {

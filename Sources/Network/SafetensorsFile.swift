@@ -38,6 +38,10 @@ public struct SafetensorsFile: Sendable {
         remedy: "take another copy, or write it anew")
     }
 
+    if let found = Self.otherFormat(of: bytes) {
+      throw FileError(
+        .malformed, path, "is no safetensors file but \(found.name)", remedy: found.remedy(path))
+    }
     guard bytes.count >= 8 else { throw damaged("\(bytes.count) bytes are too few for a header") }
     let headerLength = bytes.prefix(8).reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
     guard 1...UInt64(SafetensorsHeader.maximumByteCount) ~= headerLength else {
@@ -76,6 +80,25 @@ public struct SafetensorsFile: Sendable {
     self.indices = Dictionary(uniqueKeysWithValues: zip(header.entries.map(\.name), header.entries.indices))
   }
 
+  /// What else a file of weights may be.
+  private static func otherFormat(of bytes: [UInt8]) -> (name: String, remedy: (String) -> String)? {
+    // PyTorch's today, a zip archive, and before. A sound header of that length would have a brace after it.
+    let isPickle = bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.starts(with: [0x80, 2])
+    if isPickle, bytes.dropFirst(8).first != UInt8(ascii: "{") {
+      return (
+        "a Python pickle, as torch.save writes it",
+        { path in
+          "convert it, with PyTorch: python3 -c \"import torch, safetensors.torch as s; "
+            + "s.save_file(torch.load('\(path)', 'cpu', weights_only=True), '\(path).safetensors')\""
+        }
+      )
+    }
+    if bytes.starts(with: Array("<!".utf8)) || bytes.starts(with: Array("<html".utf8)) {
+      return ("a web page", { _ in "download the file itself" })
+    }
+    return nil
+  }
+
   /// The tensor of that name, if there is one.
   public subscript(name: String) -> SafetensorsEntry? {
     indices[name].map { entries[$0] }
@@ -90,7 +113,7 @@ public struct SafetensorsFile: Sendable {
 }
 
 extension SafetensorsFile {
-  /// The elements of an F32 tensor, row-major.
+  /// The elements of a tensor of F32, or of F16 or BF16, which F32 holds exactly; row-major.
   ///
   /// - Parameter shape: the shape that it must have; nil takes any.
   /// - Throws: `.malformed` if there is no such tensor, or if it has another type or shape.
@@ -102,15 +125,16 @@ extension SafetensorsFile {
     return values
   }
 
-  /// - Throws: `.malformed` where a weight is NaN or infinite: nothing can be computed with it.
-  public func requireFinite(_ values: [Float], _ name: String) throws(FileError) {
-    guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+  /// The same of weights, among which NaN or infinity is `.malformed`: nothing can be computed with them.
+  public func finiteFloats(_ name: String, shape: [Int]? = nil) throws(FileError) -> [Float] {
+    let values = try floats(name, shape: shape)
+    guard let index = values.firstIndex(where: { !$0.isFinite }) else { return values }
     throw FileError(
       .malformed, path, "has \(values[index]) in tensor '\(name)' at element \(index)",
       remedy: "take weights from before the training diverged")
   }
 
-  /// Copies the elements of an F32 tensor, row-major.
+  /// Copies the elements of a tensor of F32, F16 or BF16, row-major.
   ///
   /// - Parameters:
   ///   - shape: the shape that the tensor must have.
@@ -128,7 +152,7 @@ extension SafetensorsFile {
         .malformed, path, "has no tensor '\(name)' among its \(entries.count)",
         remedy: "take a file that was written for this model")
     }
-    guard entry.type == .f32 else {
+    guard entry.type.isReadAsFloats else {
       throw FileError(
         .malformed, path, "has tensor '\(name)' as \(entry.type.rawValue)", remedy: "convert it to F32")
     }
@@ -143,9 +167,18 @@ extension SafetensorsFile {
   private func copy(_ entry: SafetensorsEntry, into destination: inout MutableSpan<Float>) {
     precondition(destination.count == entry.count, "the destination must have as many elements as the tensor")
     let source = bytes(of: entry)
+    // After a tensor of bytes this one begins anywhere.
     for index in destination.indices {
-      // After a tensor of bytes this one begins anywhere.
-      destination[index] = source.unsafeLoadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+      destination[index] =
+        switch entry.type {
+        case .f16:
+          Float(
+            Float16(bitPattern: source.unsafeLoadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
+        case .bf16:
+          Float(
+            bitPattern: UInt32(source.unsafeLoadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)) << 16)
+        default: source.unsafeLoadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+        }
     }
   }
 }

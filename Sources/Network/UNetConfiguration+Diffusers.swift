@@ -3,6 +3,9 @@ import Foundation
 /// `config.json` of a diffusers directory. Reading accepts every configuration whose network this code computes
 /// and refuses any other by the name of its key; writing gives all keys that `UNet2DModel` knows.
 extension UNetConfiguration {
+  /// The class, and its name in early versions of diffusers.
+  private static let classNames = ["UNet2DModel", "UNetUnconditionalModel"]
+
   /// Keys that can have one value here, with it. A file may leave them out, as diffusers' defaults are these.
   private static let fixed: [(key: String, value: Fixed)] = [
     ("act_fn", .text("silu")), ("attn_norm_num_groups", .null), ("center_input_sample", .no),
@@ -38,23 +41,49 @@ extension UNetConfiguration {
     }
   }
 
+  /// Whether another value of a fixed key gives the same network, as far as sampling goes.
+  private static func isEquivalent(_ found: Any, _ key: String, in object: [String: Any]) -> Bool {
+    switch key {
+    // Names of one function, in any case.
+    case "act_fn": return (found as? String).map { ["silu", "swish"].contains($0.lowercased()) } ?? false
+    // Training's alone.
+    case "dropout": return (found as? Double).map { (0...1).contains($0) } ?? false
+    // The size of a learned time embedding, which a positional one doesn't have.
+    case "num_train_timesteps": return found as? Int != nil
+    // What diffusers takes for null.
+    case "time_embedding_dim":
+      guard let width = found as? Int, let first = (object["block_out_channels"] as? [Int])?.first else {
+        return false
+      }
+      return width == 0 || width == first.multipliedReportingOverflow(by: 4).partialValue
+    case "attn_norm_num_groups":
+      return found as? Int != nil && found as? Int == object["norm_num_groups"] as? Int ?? 32
+    default: return false
+    }
+  }
+
+  /// - Parameter side: of the images, where the file doesn't state it.
   /// - Throws: `ConfigurationError` naming the key that is missing, malformed or not supported.
-  public init(diffusers json: Data) throws(ConfigurationError) {
+  public init(diffusers json: Data, side: Int? = nil) throws(ConfigurationError) {
     guard let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
       throw ConfigurationError("config.json is not a JSON object")
     }
     let values = Values(object)
-    guard try values.string("_class_name") == "UNet2DModel" else {
+    guard Self.classNames.contains(try values.string("_class_name")) else {
       throw ConfigurationError("_class_name '\(try values.string("_class_name"))' is not UNet2DModel")
     }
     for (key, value) in Self.fixed {
-      if let found = object[key], !value.matches(found) {
+      if let found = object[key], !value.matches(found), !Self.isEquivalent(found, key, in: object) {
         throw ConfigurationError("\(key) \(found) is not supported, only \(value.json)")
       }
     }
     let levels = try values.integers("block_out_channels")
-    let down = try values.strings("down_block_types")
-    let up = try values.strings("up_block_types")
+    // In early versions all types of block had a prefix, which diffusers takes away still.
+    func blockTypes(_ key: String) throws(ConfigurationError) -> [String] {
+      try values.strings(key).map { $0.hasPrefix("UNetRes") ? String($0.dropFirst(7)) : $0 }
+    }
+    let down = try blockTypes("down_block_types")
+    let up = try blockTypes("up_block_types")
     var attentionLevels: [Bool] = []
     for type in down {
       switch type {
@@ -67,7 +96,7 @@ extension UNetConfiguration {
       throw ConfigurationError("up_block_types \(up) don't mirror down_block_types \(down)")
     }
     // diffusers' own defaults for what a file leaves out, but for the sizes, which a model must state.
-    let (height, width) = try values.size("sample_size")
+    let (height, width) = try values.size("sample_size", default: side)
     self.init(
       sampleHeight: height, sampleWidth: width,
       inputChannels: try values.integer("in_channels", default: 3),
@@ -175,14 +204,20 @@ private struct Values {
   }
 
   /// One side of a square, or [height, width].
-  func size(_ key: String) throws(ConfigurationError) -> (height: Int, width: Int) {
+  func size(_ key: String, default fallback: Int?) throws(ConfigurationError) -> (height: Int, width: Int) {
     if object[key] is [Any] {
       let sides = try integers(key)
       guard sides.count == 2 else { throw ConfigurationError("\(key) must be one side or two, not \(sides)") }
       return (sides[0], sides[1])
     }
+    if object[key] == nil || object[key] is NSNull {
+      guard let fallback else {
+        throw ConfigurationError(
+          "it has no \(key), the side of the images; write it there, or pass --side where a command takes it")
+      }
+      return (fallback, fallback)
+    }
     let side = try integer(key, default: 0)
-    guard side > 0 else { throw ConfigurationError("\(key) is missing: which size are the images?") }
     return (side, side)
   }
 }

@@ -18,10 +18,12 @@ public struct TrainedFlow: Sendable {
   /// Whether it was trained on pixels with noise of one grey level, as likelihoods need it; nil if that isn't known. A grey
   /// level k is then the interval from k/128 − 1 to (k + 1)/128 − 1; else it is the number k/127.5 − 1.
   public let isDequantized: Bool?
+  /// What was assumed or converted when it was opened; nil where its files say that it is a flow as Inkflow trains it.
+  public let remark: String?
 
   package init(
     _ network: any FlowNetwork, _ weights: Weights, notes: [String: String] = [:], path: String? = nil,
-    isDequantized: Bool? = nil
+    isDequantized: Bool? = nil, remark: String? = nil
   ) {
     precondition(weights.all.count == network.plan.parameters.count, "weights of another network")
     self.network = network
@@ -29,6 +31,7 @@ public struct TrainedFlow: Sendable {
     self.notes = notes
     self.path = path
     self.isDequantized = isDequantized
+    self.remark = remark
   }
 
   /// Bytes of pixels as the flow knows them, about −1...1: of dequantised ones the middle of each grey level.

@@ -98,8 +98,13 @@ public struct Checkpoint {
     if header.step == 0 { settings.warmupSteps = record.settings.warmupSteps }
     guard header.network == record.network, settings == record.settings, header.dataset == record.dataset
     else {
+      let differences =
+        RunRecord.differences(header.network, from: record.network)
+        + RunRecord.differences(settings, from: record.settings)
+        + RunRecord.differences(header.dataset, from: record.dataset)
       throw FileError(
-        .malformed, path, "was written by a run with other settings than its run.json",
+        .malformed, path,
+        "was written by a run with other settings than its run.json: \(differences.joined(separator: "; "))",
         remedy: "restore the run.json that belongs to it")
     }
   }

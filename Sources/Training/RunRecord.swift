@@ -128,6 +128,23 @@ public struct RunRecord: Codable, Equatable, Sendable {
     settings.warmupSteps = TrainingSettings(recipe: recipe, steps: settings.steps).warmupSteps
   }
 
+  /// What differs between two values, by their keys in run.json: "batch_size is 64, not 128".
+  static func differences<Value: Encodable>(_ ours: Value, from theirs: Value) -> [String] {
+    func values(_ value: Value) -> [String: String] {
+      let data = try? encoder(pretty: false).encode(value)
+      let object = try? JSONSerialization.jsonObject(with: data ?? Data()) as? [String: Any]
+      return (object ?? [:]).mapValues { value in
+        let text = try? JSONSerialization.data(
+          withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys])
+        return String(decoding: text ?? Data(), as: UTF8.self)
+      }
+    }
+    let (ours, theirs) = (values(ours), values(theirs))
+    return Set(ours.keys).union(theirs.keys).sorted().filter { ours[$0] != theirs[$0] }.map {
+      "\($0) is \(ours[$0] ?? "null"), not \(theirs[$0] ?? "null")"
+    }
+  }
+
   static func encoder(pretty: Bool) -> JSONEncoder {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase

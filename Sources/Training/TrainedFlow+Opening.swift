@@ -15,10 +15,12 @@ extension TrainedFlow {
   /// - Parameters:
   ///   - path: a run, whose newest sound checkpoint is taken, a checkpoint's file, or a diffusers directory.
   ///   - kind: which weights; nil for averaged ones where there are any.
+  ///   - side: of the images, where a diffusers directory doesn't state it.
   ///   - passOver: is told of newer checkpoints of a run that are damaged.
   /// - Throws: `FileError` where there is no such thing or it is damaged.
   public init(
-    _ path: String, weights kind: WeightKind? = nil, passOver: (FileError) -> Void = { _ in }
+    _ path: String, weights kind: WeightKind? = nil, side: Int? = nil,
+    passOver: (FileError) -> Void = { _ in }
   ) throws(FileError) {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -38,7 +40,7 @@ extension TrainedFlow {
       }
       passedOver.forEach(passOver)
     } else if Self.isDiffusersDirectory(path) {
-      self = try TrainedFlow(diffusers: path)
+      self = try TrainedFlow(diffusers: path, side: side)
       if let kind, notes["weights"] != kind.rawValue {
         throw FileError(
           .malformed, path, "holds one set of weights, \(notes["weights"] ?? "of unknown kind")",
@@ -46,7 +48,7 @@ extension TrainedFlow {
       }
     } else {
       throw FileError(
-        .malformed, path, "holds neither a run (run.json) nor a model (config.json)",
+        .malformed, path, "holds neither a run (run.json) nor a model (config.json, here or in unet/)",
         remedy: "name a run, a checkpoint file or a diffusers directory")
     }
   }

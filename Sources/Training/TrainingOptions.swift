@@ -103,12 +103,11 @@ extension RunRecord {
       throw ConfigurationError("--config is of a network with classes, which can't be trained yet")
     }
     if let initial, initial.configuration != network {
-      let theirs = initial.shape
+      let differences = initial.configuration.map { Self.differences($0, from: network) } ?? []
       throw ConfigurationError(
-        "--init '\(initial.path ?? "")' is a network of \(initial.configuration?.blockOutputChannels ?? []) channels "
-          + "for images of \(theirs.height)×\(theirs.width)×\(theirs.channels), this run's has "
-          + "\(network.blockOutputChannels) for \(data.height)×\(data.width)×\(data.channels); pass the --preset and "
-          + "data that it was trained with")
+        "--init '\(initial.path ?? "")' is another network than this run's: "
+          + "\(differences.joined(separator: "; ")); pass the data and --preset that it was trained with, or --config "
+          + "with the run.json of such a network")
     }
     return network
   }

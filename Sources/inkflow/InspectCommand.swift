@@ -14,8 +14,13 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "A file or directory, or a data set's name.")
   var path: String
 
+  @Option(help: "Side of the images, for a diffusers directory that doesn't state it.")
+  var side: Int?
+
   @Flag(help: "Print one JSON object.")
   var json = false
+
+  func validate() throws { try require("side", side, in: 1...4096) }
 
   func run() throws {
     var (report, problem): (Report, String?)
@@ -31,12 +36,15 @@ struct InspectCommand: ParsableCommand {
 
   private func inspect() throws -> (Report, problem: String?) {
     var isDirectory: ObjCBool = false
+    try require(
+      side == nil || TrainedFlow.isDiffusersDirectory(path) && !RunDirectory(path).exists,
+      "--side is for a diffusers directory.")
     if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
       guard isDirectory.boolValue else { return (try file(), nil) }
       if RunDirectory(path).exists { return try run(RunDirectory(path)) }
       return (
         TrainedFlow.isDiffusersDirectory(path)
-          ? model(try TrainedFlow(diffusers: path)) : try dataset(), nil
+          ? try model(TrainedFlow(diffusers: path, side: side)) : try dataset(), nil
       )
     }
     guard (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(path) else {
@@ -81,10 +89,12 @@ struct InspectCommand: ParsableCommand {
     return (report, problems.isEmpty ? nil : problems.joined(separator: "; "))
   }
 
-  private func model(_ flow: TrainedFlow) -> Report {
+  private func model(_ flow: TrainedFlow) throws -> Report {
+    try flow.requireSide(side)
     var report = Report(kind: "diffusers directory")
     report.add(flow.configuration)
     report.add("parameters", flow.parameterCount)
+    report.add("convention", flow.remark ?? "stated: a flow as Inkflow trains it")
     for (key, value) in flow.notes.sorted(by: { $0.key < $1.key }) { report.add(key, value) }
     return report
   }
@@ -98,9 +108,7 @@ struct InspectCommand: ParsableCommand {
     }
     let file = try SafetensorsFile(contentsOf: path)
     guard Checkpoint.isCheckpoint(file) else {
-      for entry in file.entries where entry.type == .f32 {
-        try file.requireFinite(file.floats(entry.name), entry.name)
-      }
+      for entry in file.entries where entry.type.isReadAsFloats { _ = try file.finiteFloats(entry.name) }
       var report = Report(kind: "safetensors file")
       report.add("tensors", file.entries.count)
       report.add("numbers", file.entries.reduce(0) { $0 + $1.count })

@@ -16,7 +16,16 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "averaged or raw weights of a run or checkpoint. (default: averaged where there are any)")
   var weights: WeightKind?
 
-  func open() throws -> TrainedFlow { try openFlow(model, weights) }
+  @Option(help: "Side of the images, for a diffusers directory that doesn't state it.")
+  var side: Int?
+
+  func validate() throws { try require("side", side, in: 1...4096) }
+
+  func open() throws -> TrainedFlow {
+    let flow = try openFlow(model, weights, side: side)
+    try flow.requireSide(side)
+    return flow
+  }
 
   /// Where a picture goes without --output: into the run, if MODEL is one.
   func defaultOutput(_ name: String) -> String {
@@ -24,9 +33,10 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-/// Opens a flow of pictures; damaged checkpoints that are passed over are noted.
-func openFlow(_ path: String, _ weights: WeightKind? = nil) throws -> TrainedFlow {
-  let flow = try TrainedFlow(path, weights: weights) { Terminal.note("passed over: \($0)") }
+/// Opens a flow of pictures; damaged checkpoints that are passed over are noted, and what was assumed of the model.
+func openFlow(_ path: String, _ weights: WeightKind? = nil, side: Int? = nil) throws -> TrainedFlow {
+  let flow = try TrainedFlow(path, weights: weights, side: side) { Terminal.note("passed over: \($0)") }
+  if let remark = flow.remark { Terminal.note("note: '\(path)': \(remark)") }
   let outputs = flow.configuration?.outputChannels ?? 0
   guard flow.shape.channels == outputs, [1, 3].contains(outputs) else {
     throw ConfigurationError(
@@ -39,6 +49,13 @@ func openFlow(_ path: String, _ weights: WeightKind? = nil) throws -> TrainedFlo
 extension TrainedFlow {
   /// For messages and records.
   var origin: String { path ?? "a model" }
+
+  /// - Throws: `ConfigurationError` unless the images have the side that an option gives, which states it for them.
+  func requireSide(_ side: Int?) throws {
+    guard let side, (shape.height, shape.width) != (side, side) else { return }
+    throw ConfigurationError(
+      "--side is \(side), but '\(origin)' states images of \(shape.height)×\(shape.width); leave it out")
+  }
 
   /// Runs a solver on the network; a failure of the network's becomes the command's, and names the model.
   func solving<Result>(_ body: () throws -> Result) throws -> Result {

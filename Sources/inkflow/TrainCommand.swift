@@ -87,7 +87,7 @@ struct TrainCommand: ParsableCommand {
       ? resumed(output, train, test)
       : Trainer(
         output: output, train: train, test: test, options: options(),
-        initial: self.`init`.map { try openFlow($0) })
+        initial: self.`init`.map { try openFlow($0, side: train.height == train.width ? train.height : nil) })
     if let problem = trainer.lockProblem {
       Terminal.note(
         "note: '\(output)' can't be locked (\(problem)): let no other process write into it while this one runs"

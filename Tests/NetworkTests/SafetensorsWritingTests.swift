@@ -3,10 +3,6 @@ import Foundation
 import Network
 import Testing
 
-private func fixture(_ name: String) throws -> String {
-  try #require(Bundle.module.resourceURL).appending(path: "Fixtures/\(name)").path
-}
-
 /// Passes the path of a file to be written in a directory of its own. In the end nothing else may be there.
 private func withTemporaryPath(_ body: (String) throws -> Void) throws {
   let directory = FileManager.default.temporaryDirectory.appending(path: "inkflow-\(UUID())")

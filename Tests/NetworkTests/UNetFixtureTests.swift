@@ -70,16 +70,6 @@ import Testing
     }
   }
 
-  /// ‖a − b‖ / ‖b‖ in Double.
-  private func relativeError(_ a: [Float], _ b: [Float]) -> Double {
-    var (difference, size) = (0.0, 0.0)
-    for (x, y) in zip(a, b) {
-      difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
-      size += Double(y) * Double(y)
-    }
-    return (difference / size).squareRoot()
-  }
-
   @Test(arguments: ["unconditional", "conditional"])
   func outputLossAndGradients(_ name: String) throws {
     let test = try Case(name)

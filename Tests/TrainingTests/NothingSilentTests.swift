@@ -170,6 +170,40 @@ import Training
     }
   }
 
+  /// Networks that look alike by their channels and images.
+  @Test func whatDiffersBetweenTwoNetworksIsNamed() throws {
+    try withTemporaryDirectory { directory in
+      var other = Self.network
+      (other.attentionHeadWidth, other.midAttention) = (4, true)
+      var options = TrainingOptions(length: .steps(1), batchSize: 8)
+      options.base = record(steps: 1)
+      let initial = try randomFlow(other)
+      let error = #expect(throws: ConfigurationError.self) {
+        try RunRecord(options, train: Self.train, test: Self.test, initial: initial)
+      }
+      let text = error?.description ?? ""
+      #expect(
+        text.contains(": attention_head_width is 4, not null; mid_attention is true, not false;"), "\(text)")
+    }
+  }
+
+  /// A checkpoint beside the run.json of another run.
+  @Test func whatDiffersBetweenACheckpointAndItsRunIsNamed() throws {
+    try withTemporaryDirectory { directory in
+      let run = RunDirectory(directory + "/run")
+      do { try begin(run.path, steps: 1).train { _ in } }
+      let checkpoint = try run.newestCheckpoint().checkpoint
+      var record = try run.readRecord()
+      try checkpoint.requireRecord(record)
+      record.settings.batchSize = 9
+      record.network.normGroupCount = 2
+      let error = expect(.malformed) { try checkpoint.requireRecord(record) }
+      #expect(
+        error?.problem.hasSuffix(": norm_group_count is 4, not 2; batch_size is 8, not 9") == true, "\(error)"
+      )
+    }
+  }
+
   /// A sheet that can't be drawn, as a directory is in its place, ends nothing.
   @Test func aPictureThatCannotBeDrawnEndsNothing() throws {
     try withTemporaryDirectory { directory in

@@ -17,12 +17,32 @@ unconditional/, conditional/
     at the end. One exception: diffusers computes the sinusoids of the timesteps in float32, whatever the
     model's type, so they are only good to about 1e-4 at timesteps near 1000.
 
+flow_match/    a pipeline's folder as save_pretrained writes it, with FlowMatchEulerDiscreteScheduler: the velocity
+    is noise - data, sigma runs from 1 (noise) to 0, and the network is given sigma * 1000. It has the sine first
+    and a frequency shift; its weights are float16, in shards.
+    expected.safetensors, in float64 but for the sinusoids, rounded to float32:
+        input, output            [3, 1, S, S]
+        timesteps                [3], sigma * 1000
+        sigmas                   [steps + 1], the scheduler's
+        samples                  [3, 1, S, S], what the scheduler makes of `input` in these steps
+
+foreign/    a model as others leave it, which diffusers opens: bfloat16, attention named query, key, value and
+    proj_attn, the class and its blocks under old names, no sample_size, and keys that change no output.
+    expected.safetensors    input, timesteps, output, as above
+
 optimizer.safetensors    ten steps of AdamW (learning rate 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay
     0.01), the gradient clipped to a norm of 1 before each:
         parameters [257], gradients [10, 257] before clipping, gradient_norms [10] before clipping,
         parameters_after [10, 257], averages [10, 257]
     The average starts as the initial parameters; after step k = 0...9 it becomes d*average +
     (1 - d)*parameters with d = min(0.999, (1 + k)/(10 + k)). All in float64, rounded to float32 at the end.
+
+batch.safetensors    the gradient of a batch of 35 images of 20x20: five micro-batches of up to 8 images, each in
+    portions of up to 3. Weights, noise, data and times are numbers of `uniforms`, so that neither they nor the
+    gradient need much room: of the gradient of each parameter there are its projections on eight random vectors.
+        loss                     [], mean((output - (x1 - x0))^2) over all elements
+        norm.<parameter>         [], the length of d loss / d parameter
+        projections.<parameter>  [8]
 
 embedding.safetensors    timesteps [8], embedding [8, 32] = [cos | sin], from get_timestep_embedding
 
@@ -40,7 +60,7 @@ import numpy
 import safetensors
 import safetensors.torch
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMPipeline, FlowMatchEulerDiscreteScheduler, UNet2DModel
 from diffusers.models.embeddings import get_timestep_embedding
 
 VERSIONS = {
@@ -126,6 +146,82 @@ def make_unet(name, seed):
     save(tensors, HERE / name / "expected.safetensors")
 
 
+SMALL = {
+    "sample_size": 8, "in_channels": 1, "out_channels": 1, "block_out_channels": [4, 4], "layers_per_block": 1,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+    "norm_num_groups": 2,
+}  # fmt: skip
+
+
+def make_flow_match(seed):
+    generator = torch.Generator().manual_seed(seed)
+    model = UNet2DModel(**SMALL, flip_sin_to_cos=False, freq_shift=1, attention_head_dim=None)
+    randomise(model, generator)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    directory = HERE / "flow_match"
+    DDPMPipeline(model.half(), scheduler).save_pretrained(
+        directory, safe_serialization=True, max_shard_size="8KB"
+    )
+    model, info = UNet2DModel.from_pretrained(directory / "unet", output_loading_info=True)
+    assert not any(info.values()), info
+
+    images = normal(generator, BATCH, 1, 8, 8)
+    timesteps = torch.tensor([37.5, 512.25, 968.125])
+    model = model.double()
+    scheduler.set_timesteps(5)
+    with torch.no_grad():
+        output = model(images.double(), timesteps.double()).sample
+        samples = images.double()
+        for timestep in scheduler.timesteps:
+            velocity = model(samples, timestep.double()).sample
+            samples = scheduler.step(velocity, timestep, samples).prev_sample
+    assert scheduler.sigmas[0] == 1 and scheduler.sigmas[-1] == 0
+    save(
+        {
+            "input": images, "timesteps": timesteps, "output": output, "sigmas": scheduler.sigmas,
+            "samples": samples,
+        },
+        directory / "expected.safetensors",
+    )  # fmt: skip
+
+
+def make_foreign(seed):
+    generator = torch.Generator().manual_seed(seed)
+    directory = HERE / "foreign"
+    model = UNet2DModel(**SMALL, attention_head_dim=2, dropout=0.1, num_train_timesteps=1000)
+    randomise(model, generator)
+    model.to(torch.bfloat16).save_pretrained(directory, safe_serialization=True)
+    path = directory / "config.json"
+    config = json.loads(path.read_text()) | {
+        "_class_name": "UNetUnconditionalModel", "act_fn": "swish", "sample_size": None, "time_embedding_dim": 16,
+        "attn_norm_num_groups": 2,
+        "down_block_types": ["UNetResDownBlock2D", "UNetResAttnDownBlock2D"],
+        "up_block_types": ["UNetResAttnUpBlock2D", "UNetResUpBlock2D"],
+    }  # fmt: skip
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+    def old(name):
+        for new_name, old_name in OLD_NAMES.items():
+            name = name.replace(f".{new_name}.", f".{old_name}.")
+        return name
+
+    path = directory / "diffusion_pytorch_model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file({old(name): tensor for name, tensor in tensors.items()}, path, {"format": "pt"})
+
+    model, info = UNet2DModel.from_pretrained(directory, output_loading_info=True)
+    assert not any(info.values()), info
+    images = normal(generator, BATCH, 1, 8, 8)
+    timesteps = torch.tensor([37.5, 512.25, 968.125])
+    with torch.no_grad():
+        output = model.double()(images.double(), timesteps.double()).sample
+    save({"input": images, "timesteps": timesteps, "output": output}, directory / "expected.safetensors")
+
+
+# Of attention's layers, by the names that diffusers gives them today.
+OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
 def make_optimizer(seed):
     generator = torch.Generator().manual_seed(seed)
     count, steps = 257, 10
@@ -154,6 +250,61 @@ def make_optimizer(seed):
         },
         HERE.parents[1] / "TrainingTests/Fixtures/optimizer.safetensors",
     )  # fmt: skip
+
+
+def uniforms(purpose, index, count):
+    """Inkflow's random numbers of seed 11 and step 0 (Philox 4x32-10, Salmon et al. 2011), float64 in [0, 1)."""
+    counter = [numpy.arange(count, dtype=numpy.uint64)] + [
+        numpy.full(count, value, numpy.uint64) for value in (index, 0, purpose)
+    ]
+    key, mask, half = [11, 0], numpy.uint64(0xFFFFFFFF), numpy.uint64(32)
+    for _ in range(10):
+        first = counter[0] * numpy.uint64(0xD2511F53)
+        second = counter[2] * numpy.uint64(0xCD9E8D57)
+        counter = [
+            second >> half ^ counter[1] ^ numpy.uint64(key[0]), second & mask,
+            first >> half ^ counter[3] ^ numpy.uint64(key[1]), first & mask,
+        ]  # fmt: skip
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    words = (counter[0] << half | counter[1]) >> numpy.uint64(11)
+    return torch.from_numpy(words.astype(numpy.float64) * 2.0**-53)
+
+
+def make_batch():
+    initialization, time, noise, synthetic, probe = 1, 3, 4, 9, 12
+    count, side = 35, 20
+    config = SMALL | {
+        "sample_size": side, "block_out_channels": [16, 16], "norm_num_groups": 4, "attention_head_dim": 8,
+    }  # fmt: skip
+    model = UNet2DModel(**config).double()
+    parameters = sorted(model.named_parameters())
+    for index, (name, parameter) in enumerate(parameters):
+        value = (2 * uniforms(initialization, index, parameter.numel()) - 1).reshape(parameter.shape)
+        if name.endswith("bias"):
+            value *= 0.2
+        elif parameter.dim() == 1:
+            value = 1 + 0.3 * value
+        else:
+            value *= (3 / parameter[0].numel()) ** 0.5
+        parameter.data.copy_(value.float())
+
+    def images(purpose):
+        rows = [2 * uniforms(purpose, row, side * side) - 1 for row in range(count)]
+        return torch.stack(rows).float().double().reshape(count, 1, side, side)
+
+    x0, x1 = 3**0.5 * images(noise), images(synthetic)
+    t = torch.cat([uniforms(time, row, 1) for row in range(count)]).float().double()
+    moment = t[:, None, None, None]
+    output = model((1 - moment) * x0 + moment * x1, 1000 * t).sample
+    loss = ((output - (x1 - x0)) ** 2).mean()
+    loss.backward()
+    tensors = {"loss": loss}
+    for index, (name, parameter) in enumerate(parameters):
+        gradient = parameter.grad.flatten()
+        tensors[f"norm.{name}"] = gradient.norm()
+        vectors = 2 * uniforms(probe, index, 8 * gradient.numel()).reshape(8, -1) - 1
+        tensors[f"projections.{name}"] = vectors @ gradient
+    save(tensors, HERE.parents[1] / "TrainingTests/Fixtures/batch.safetensors")
 
 
 def make_embedding():
@@ -190,7 +341,10 @@ def main():
     torch.use_deterministic_algorithms(True)
     make_unet("unconditional", seed=1)
     make_unet("conditional", seed=2)
+    make_flow_match(seed=4)
+    make_foreign(seed=5)
     make_optimizer(seed=3)
+    make_batch()
     make_embedding()
     make_reference()
     size = sum(path.stat().st_size for path in HERE.rglob("*.safetensors"))
