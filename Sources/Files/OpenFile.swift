@@ -38,7 +38,7 @@ package func openForReading(_ path: FilePath) throws(FileError) -> (descriptor: 
   if isPointer(descriptor, size: Int(status.st_size)) {
     close(descriptor)
     throw FileError(
-      .malformed, path, "is a pointer of Git LFS, not the file that it stands for",
+      .malformed, path.description, "is a pointer of Git LFS, not the file that it stands for",
       remedy: "run 'git lfs pull' in its repository, or download the file itself")
   }
   return (descriptor, Int(status.st_size))

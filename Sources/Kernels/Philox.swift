@@ -14,6 +14,8 @@ public enum RandomPurpose: UInt32, Sendable {
   case likelihoodDequantization = 11
   case likelihoodProbe = 12
   case heldOutDequantization = 13
+  case labelDropout = 14
+  case resampling = 15
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a

@@ -9,8 +9,10 @@ package protocol FlowNetwork: Sendable {
   var microBatchSize: Int { get }
   /// Of one sample; a point of d numbers is an image of one pixel with d channels.
   var shape: ImageShape { get }
-  /// Classes of a conditional network.
+  /// Classes of a conditional network, from 0; the one that stands for no class isn't counted.
   var classCount: Int? { get }
+  /// The class that stands for no class, where a conditional network has one.
+  var unconditionalClass: Int? { get }
   /// The network is given t times this.
   var timeScale: Float { get }
   /// x_t and v, [microBatchSize, dimension], among the activations.

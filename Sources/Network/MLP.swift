@@ -36,6 +36,7 @@ package struct MLP: FlowNetwork {
   package var timeScale: Float { 1 }
   package var shape: ImageShape { ImageShape(height: 1, width: 1, channels: configuration.dimension) }
   package var classCount: Int? { nil }
+  package var unconditionalClass: Int? { nil }
   package var forSampling: MLP { self }
   package var microBatchSize: Int { Self.microBatchSize }
   /// Four micro-batches make a batch of 256: as many as a gradient has lanes.

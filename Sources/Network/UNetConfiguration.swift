@@ -21,6 +21,8 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
   public var normEps: Double
   /// Classes of the embedding; nil for an unconditional network.
   public var classCount: Int?
+  /// The class, the last one, that stands for no class at all, as guidance needs it; nil where there is none.
+  public var unconditionalClass: Int?
   public var flipSinToCos: Bool
   public var frequencyShift: Double
 
@@ -161,6 +163,9 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     try require(
       classCount.map { (1...1_000_000).contains($0) } ?? true,
       "num_class_embeds must be from 1 to 1000000, not \(classCount ?? 0)")
+    try require(
+      unconditionalClass.map { $0 + 1 == classCount && $0 > 0 } ?? true,
+      "the class that stands for no class must be the last of num_class_embeds and not the only one")
   }
 
   /// Floats of the weights of one attention, [heads, tokens, tokens].

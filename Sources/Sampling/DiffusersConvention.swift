@@ -5,21 +5,28 @@ import Files
 struct DiffusersConvention {
   /// What the weights of ours mean, for whoever opens them elsewhere: diffusers' own flow-matching schedulers run
   /// the other way.
-  static let ours = [
-    "time": "t = 0 is noise, t = 1 is data; the network is given t * 1000",
-    "prediction": "velocity x1 - x0 at x_t = (1 - t) * x0 + t * x1",
-    "pixels": "u8 / 127.5 - 1",
-  ]
+  static func ours(isDequantized: Bool) -> [String: String] {
+    [
+      "time": "t = 0 is noise, t = 1 is data; the network is given t * 1000",
+      "prediction": "velocity x1 - x0 at x_t = (1 - t) * x0 + t * x1",
+      "pixels": isDequantized ? "(u8 + u) / 128 - 1, 0 <= u < 1" : "u8 / 127.5 - 1",
+    ]
+  }
 
   /// Whether the network predicts x₀ − x₁ and is given (1 − t)·1000: σ·1000, in diffusers' words.
   let isReversed: Bool
+  /// As `TrainedFlow/isDequantized`.
+  let isDequantized: Bool?
   /// What was assumed or is to be converted; nil where the files say that the model is ours.
   let remark: String?
 
   /// - Parameter notes: what `config.json` has under `_inkflow`.
   /// - Throws: `FileError` where the model is no flow of pixels, or the files contradict each other.
   init(of directory: DiffusersDirectory, notes: [String: String]) throws(FileError) {
-    for (key, value) in Self.ours.sorted(by: { $0.key < $1.key }) {
+    let isDequantized = notes["pixels"] == Self.ours(isDequantized: true)["pixels"]
+    // Older models say nothing of noise on their pixels.
+    self.isDequantized = isDequantized ? true : nil
+    for (key, value) in Self.ours(isDequantized: isDequantized).sorted(by: { $0.key < $1.key }) {
       if let found = notes[key], found != value {
         throw FileError(
           .malformed, directory.configurationPath, "says under _inkflow, \(key): '\(found)', not '\(value)'",

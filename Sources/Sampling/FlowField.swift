@@ -57,18 +57,18 @@ public final class FlowField: DifferentiableField {
   ) throws {
     let count = times.count
     try begin()
-    core.load(states, times, samples, labels)
+    let rows = core.load(states, times, samples, labels)
     // Fewer images than threads: one after the other, all threads on each.
-    if count < pool.threadCount {
-      for row in 0..<count { core.forward(row..<row + 1, worker: 0, core.team) }
+    if rows < pool.threadCount {
+      for row in 0..<rows { core.forward(row..<row + 1, worker: 0, core.team) }
     } else {
-      let size = core.rowsAtATime(count, pool)
-      pool.run((count + size - 1) / size, sharing: (core, count, size)) { shared, microBatch, worker in
-        let (core, count, size) = shared
-        core.forward(microBatch * size..<min((microBatch + 1) * size, count), worker: worker, nil)
+      let size = core.rowsAtATime(rows, pool)
+      pool.run((rows + size - 1) / size, sharing: (core, rows, size)) { shared, microBatch, worker in
+        let (core, rows, size) = shared
+        core.forward(microBatch * size..<min((microBatch + 1) * size, rows), worker: worker, nil)
       }
     }
-    widen(core.velocities, count * dimension, into: &velocities)
+    core.guide(core.velocities, count * dimension, into: &velocities)
   }
 
   /// One forward pass, and a backward pass for each probe: the output's gradient z becomes the input's, (∂u/∂x)ᵀz.
@@ -79,21 +79,23 @@ public final class FlowField: DifferentiableField {
     precondition(core.probeCount > 0, "the field was made without probes")
     let (count, width) = (times.count, core.probeCount * dimension)
     try begin()
-    core.load(states, times, samples, labels)
+    let rows = core.load(states, times, samples, labels)
+    if rows == 0 { return }
     let rowProbes = core.probes
-    for row in 0..<count {
+    for row in 0..<rows {
+      let sample = samples[row % count]
       narrow(
-        probes.extracting(samples[row] * width..<(samples[row] + 1) * width),
+        probes.extracting(sample * width..<(sample + 1) * width),
         into: rowProbes.mutable(rowProbes.all.part(row, length: width)), scale: 1)
     }
-    let size = core.rowsAtATime(count, pool)
-    pool.run((count + size - 1) / size, sharing: (core, count, size)) { shared, microBatch, worker in
-      let (core, count, size) = shared
-      let rows = microBatch * size..<min((microBatch + 1) * size, count)
-      core.differentiate(rows, core.forward(rows, worker: worker, nil), worker: worker)
+    let size = core.rowsAtATime(rows, pool)
+    pool.run((rows + size - 1) / size, sharing: (core, rows, size)) { shared, microBatch, worker in
+      let (core, rows, size) = shared
+      let part = microBatch * size..<min((microBatch + 1) * size, rows)
+      core.differentiate(part, core.forward(part, worker: worker, nil), worker: worker)
     }
-    widen(core.velocities, count * dimension, into: &velocities)
-    widen(core.quadraticForms, count * core.probeCount, into: &quadraticForms)
+    core.guide(core.velocities, count * dimension, into: &velocities)
+    core.guide(core.quadraticForms, count * core.probeCount, into: &quadraticForms)
   }
 
   private func begin() throws {
@@ -103,6 +105,8 @@ public final class FlowField: DifferentiableField {
 }
 
 /// What the threads share. The arenas of rows are written before the threads begin, or by the thread that has the row.
+///
+/// A guided flow has two rows for each sample: those with the samples' classes, then those with no class.
 private final class Core: Sendable {
   let network: any FlowNetwork
   let parameters: Weights
@@ -113,16 +117,18 @@ private final class Core: Sendable {
   let workspaces: [Workspace]
   /// All threads on one image, for where images are fewer than threads.
   let team: ForwardPass.Team
-  /// [capacity, dimension] States and velocities in Float32.
+  private let guidance: Double
+  private let unconditionalClass: Int?
+  /// [rows, dimension] States and velocities in Float32.
   let states: Arena
   let velocities: Arena
-  /// [capacity]
+  /// [rows]
   let times: Arena
   let classes: Arena
   let probeCount: Int
-  /// [capacity, probeCount, dimension] The rows' probes z.
+  /// [rows, probeCount, dimension] The rows' probes z.
   let probes: Arena
-  /// [capacity, probeCount] zᵀ(∂u/∂x)z.
+  /// [rows, probeCount] zᵀ(∂u/∂x)z.
   let quadraticForms: Arena
 
   init(_ flow: TrainedFlow, capacity: Int, probeCount: Int, _ pool: WorkerPool) {
@@ -140,11 +146,14 @@ private final class Core: Sendable {
     (forwardWeights, backwardWeights) = (Weights(reading: forward), Weights(reading: backward))
     workspaces = (0..<pool.threadCount).map { _ in Workspace(plan, forTraining: isDifferentiated) }
     team = ForwardPass.Team(pool, workspaces)
-    let count = capacity * network.dimension
+    guidance = flow.guidance
+    unconditionalClass = guidance == 1 ? nil : network.unconditionalClass
+    let rows = unconditionalClass == nil ? capacity : 2 * capacity
+    let count = rows * network.dimension
     (states, velocities) = (Arena(count: count), Arena(count: count))
-    (times, classes) = (Arena(count: capacity), Arena(count: capacity))
+    (times, classes) = (Arena(count: rows), Arena(count: rows))
     self.probeCount = probeCount
-    (probes, quadraticForms) = (Arena(count: probeCount * count), Arena(count: probeCount * capacity))
+    (probes, quadraticForms) = (Arena(count: probeCount * count), Arena(count: probeCount * rows))
   }
 
   /// Rows of a micro-batch, so that no thread is without.
@@ -153,14 +162,38 @@ private final class Core: Sendable {
   }
 
   /// The solver's rows to the network's Float32.
-  func load(_ states: Span<Double>, _ times: Span<Double>, _ samples: Span<Int>, _ labels: [Int]?) {
+  ///
+  /// - Returns: the network's rows.
+  func load(_ states: Span<Double>, _ times: Span<Double>, _ samples: Span<Int>, _ labels: [Int]?) -> Int {
     let (inputs, rowTimes, classes, count) = (self.states, self.times, self.classes, times.count)
-    precondition(states.count == count * network.dimension && states.count <= inputs.count)
-    narrow(states, into: inputs.mutable(inputs.all[0..<states.count]), scale: 1)
-    narrow(times, into: rowTimes.mutable(rowTimes.all[0..<count]), scale: Double(network.timeScale))
+    let rows = unconditionalClass == nil ? count : 2 * count
+    precondition(
+      states.count == count * network.dimension && rows * network.dimension <= inputs.count)
+    for first in stride(from: 0, to: rows, by: max(count, 1)) {
+      let part = first..<first + count
+      narrow(states, into: inputs.mutable(inputs.all.parts(part, length: network.dimension)), scale: 1)
+      narrow(times, into: rowTimes.mutable(rowTimes.all[part]), scale: Double(network.timeScale))
+    }
     if let labels {
-      var rows = classes.mutable(classes.all)
-      for row in 0..<count { rows[row] = Float(labels[samples[row]]) }
+      var rowClasses = classes.mutable(classes.all)
+      for row in 0..<rows {
+        rowClasses[row] = Float(row < count ? labels[samples[row]] : unconditionalClass ?? 0)
+      }
+    }
+    return rows
+  }
+
+  /// The network's Float32 to the solver's Double: v, or v_∅ + guidance·(v_c − v_∅) of both halves of the rows.
+  func guide(_ arena: Arena, _ count: Int, into values: inout MutableSpan<Double>) {
+    let rows = arena[arena.all[0..<(unconditionalClass == nil ? count : 2 * count)]]
+    for i in 0..<count {
+      let value = Double(rows[i])
+      if unconditionalClass == nil {
+        values[i] = value
+      } else {
+        let without = Double(rows[count + i])
+        values[i] = without + guidance * (value - without)
+      }
     }
   }
 
@@ -208,10 +241,4 @@ private final class Core: Sendable {
 /// The solver's Double to the network's Float32, scaled.
 private func narrow(_ values: Span<Double>, into narrowed: consuming MutableSpan<Float>, scale: Double) {
   for i in values.indices { narrowed[i] = Float(scale * values[i]) }
-}
-
-/// The network's Float32 to the solver's Double.
-private func widen(_ arena: Arena, _ count: Int, into values: inout MutableSpan<Double>) {
-  let narrow = arena[arena.all[0..<count]]
-  for i in narrow.indices { values[i] = Double(narrow[i]) }
 }

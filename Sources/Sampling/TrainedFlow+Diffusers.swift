@@ -5,6 +5,8 @@ import Network
 
 /// A flow of images as the directory of a `UNet2DModel`.
 extension TrainedFlow {
+  private static let unconditionalClassKey = "unconditional_class"
+
   /// Whether a directory looks like one of diffusers': a model's, or a pipeline's with the model in `unet`.
   public static func isDiffusersDirectory(_ path: String) -> Bool { DiffusersDirectory(path) != nil }
 
@@ -20,22 +22,26 @@ extension TrainedFlow {
         .missing, path, "holds no model (config.json)", remedy: "name a directory with a UNet2DModel")
     }
     let json = Data(try readFile(directory.configurationPath))
+    let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
+    let notes = object?["_inkflow"] as? [String: String] ?? [:]
     let unet: UNet
     do throws(ConfigurationError) {
-      unet = try UNet(UNetConfiguration(diffusers: json, side: side))
+      var configuration = try UNetConfiguration(diffusers: json, side: side)
+      configuration.unconditionalClass = notes[Self.unconditionalClassKey].flatMap { Int($0) }
+      unet = try UNet(configuration)
     } catch {
       throw FileError(
         .malformed, directory.configurationPath, "can't be used: \(error.description)",
         remedy: "mend it if it is wrong, or name a UNet2DModel of the supported settings")
     }
-    let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
-    let notes = object?["_inkflow"] as? [String: String] ?? [:]
     let convention = try DiffusersConvention(of: directory, notes: notes)
     let file = try DiffusersWeights(in: directory.path)
     let weights = try unet.load(file.values)
     try file.requireOnly(unet.parameters)
     if convention.isReversed { unet.reverseTime(of: weights) }
-    self.init(unet, Weights(reading: weights), notes: notes, path: path, remark: convention.remark)
+    self.init(
+      unet, Weights(reading: weights), notes: notes, path: path, isDequantized: convention.isDequantized,
+      remark: convention.remark)
   }
 
   /// Writes a directory that `UNet2DModel.from_pretrained` opens. It is made if it is missing; each of its two
@@ -48,8 +54,11 @@ extension TrainedFlow {
     try SafetensorsFile.write(
       network.tensors(of: weights), metadata: ["format": "pt"],
       to: directory.appendingPath(DiffusersWeights.standardName))
-    let json = configuration.diffusersJSON(
-      notes: notes.merging(DiffusersConvention.ours) { _, convention in convention })
+    var notes = notes.merging(
+      DiffusersConvention.ours(isDequantized: isDequantized ?? false)
+    ) { _, convention in convention }
+    notes[Self.unconditionalClassKey] = network.unconditionalClass.map { "\($0)" }
+    let json = configuration.diffusersJSON(notes: notes)
     try writeDurably(
       directory.appendingPath(DiffusersDirectory.configurationName), [UInt8](json) + [10])
   }

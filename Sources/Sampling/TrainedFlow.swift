@@ -21,6 +21,10 @@ public struct TrainedFlow: Sendable {
   /// What was assumed or converted when it was opened; nil where its files say that it is a flow as Inkflow trains it.
   public let remark: String?
 
+  /// How far the class asked for is exaggerated: v = v_∅ + guidance·(v_c − v_∅), where v_∅ is the velocity for no class
+  /// (Ho & Salimans 2022, with w = guidance − 1). 1 is the class as it was learnt, 0 no class.
+  public private(set) var guidance = 1.0
+
   package init(
     _ network: any FlowNetwork, _ weights: Weights, notes: [String: String] = [:], path: String? = nil,
     isDequantized: Bool? = nil, remark: String? = nil
@@ -44,6 +48,35 @@ public struct TrainedFlow: Sendable {
   public var shape: ImageShape { network.shape }
   /// Classes of a conditional flow, which wants a label for each sample; nil for one without.
   public var classCount: Int? { network.classCount }
+  static package let classNamesKey = "classes"
+
+  /// The name of each class of a conditional flow, by its label, if they have names; empty for one without examples.
+  public var classNames: [String]? {
+    notes[Self.classNamesKey]?.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
+
+  /// The classes of a conditional flow that had examples to learn from.
+  public var presentClasses: [Int]? {
+    classCount.map { count in (0..<count).filter { classNames?[$0].isEmpty != true } }
+  }
+
+  /// The same flow, guided: each evaluation of its field then runs the network twice, with the class and without.
+  ///
+  /// - Throws: `ConfigurationError` where the flow hasn't learnt what no class looks like.
+  public func guided(by guidance: Double) throws(ConfigurationError) -> TrainedFlow {
+    var flow = self
+    guard guidance != 1 else { return self }
+    guard network.unconditionalClass != nil else {
+      throw ConfigurationError(
+        classCount == nil
+          ? "--guidance \(guidance): the model was trained without classes"
+          : "--guidance \(guidance): the model was trained without --label-dropout, so it doesn't know images of no "
+            + "class")
+    }
+    flow.guidance = guidance
+    return flow
+  }
+
   /// Numbers that training found.
   public var parameterCount: Int { network.parameterCount }
   /// The configuration of a flow of images, whose network is a UNet.

@@ -36,6 +36,12 @@ package struct Batch: Sendable {
     Batch(source: source, rows: rows.prefix(count), seed: seed, draws: draws, times: times)
   }
 
+  /// The class that a conditional network is told of example `index`.
+  func label(_ index: Int) -> Int? {
+    source.label(
+      Int(rows[rows.startIndex + index]), ExampleRandom(seed: seed, draws: draws, index: index))
+  }
+
   /// Draws x₀ and x₁ of example `index` and returns its time t.
   func draw(
     _ index: Int, noise: consuming MutableSpan<Float>, data: consuming MutableSpan<Float>

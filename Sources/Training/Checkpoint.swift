@@ -2,6 +2,7 @@ import Files
 import Foundation
 import Kernels
 import Network
+import Sampling
 
 /// A checkpoint: everything that a run needs to go on, in one safetensors file, so that one rename commits it.
 /// Its bytes depend on data, settings, build flavour and step alone.
@@ -136,10 +137,14 @@ public struct Checkpoint {
   }
 
   /// What a flow says of its origin.
-  static func notes(step: Int, averaged: Bool, dataset: String) -> [String: String] {
-    [
-      "weights": averaged ? "averaged" : "raw", "step": "\(step)", "dataset": dataset,
+  static func notes(
+    step: Int, averaged: Bool, _ dataset: RunRecord.DatasetRecord
+  ) -> [String: String] {
+    var notes = [
+      "weights": averaged ? "averaged" : "raw", "step": "\(step)", "dataset": dataset.name,
       "inkflow_version": RunRecord.currentVersion,
     ]
+    notes[TrainedFlow.classNamesKey] = dataset.classes?.joined(separator: "\n")
+    return notes
   }
 }

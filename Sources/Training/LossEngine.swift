@@ -26,7 +26,6 @@ package final class LossEngine: Objective, Sendable {
   }
 
   package init(network: any FlowNetwork, pool: WorkerPool, maximumBatchSize: Int) {
-    precondition(network.labels == nil, "batches have no labels for a conditional network")
     self.network = network
     self.pool = pool
     let size = network.microBatchSize * network.dimension
@@ -102,6 +101,12 @@ package final class LossEngine: Objective, Sendable {
       var velocity = worker.velocity.mutable(part)
       LinearPath.velocity(noise: worker.noise[part], data: worker.data[part], into: &velocity)
       fill(activations.mutable(network.timesteps.part(i, length: 1)), with: time * network.timeScale)
+      if let labels = network.labels {
+        guard let label = batch.label(first + i) else {
+          preconditionFailure("a conditional network learns from examples with labels")
+        }
+        fill(activations.mutable(labels.part(i, length: 1)), with: Float(label))
+      }
     }
     let pass = ForwardPass(
       count: count, parameters: Weights(reading: parameters), prepared: Weights(reading: forwardWeights),

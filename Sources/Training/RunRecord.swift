@@ -32,8 +32,21 @@ public struct RunRecord: Codable, Equatable, Sendable {
     /// CRC-32 of the pixels.
     public var trainChecksum: UInt32
     public var testChecksum: UInt32
+    /// The name of each class, by its label, of a conditional run; empty for one that no training image has.
+    public var classes: [String]?
+    /// CRC-32 of the labels, of a conditional run.
+    public var trainLabelsChecksum: UInt32?
+    public var testLabelsChecksum: UInt32?
 
-    public init(train: ImageDataset, test: ImageDataset) {
+    /// - Parameter isConditional: whether the labels are learnt too.
+    /// - Throws: `ConfigurationError` where they are to be, and can't.
+    public init(
+      train: ImageDataset, test: ImageDataset, isConditional: Bool = false
+    ) throws(ConfigurationError) {
+      if isConditional {
+        classes = try train.classes(beside: test)
+        (trainLabelsChecksum, testLabelsChecksum) = (train.labelsChecksum, test.labelsChecksum)
+      }
       let known = ImageDataset.downloadable + [SyntheticStrokes.name]
       name = known.contains(train.name) ? train.name : "own data"
       trainCount = train.count

@@ -71,7 +71,7 @@ extension Checkpoint {
     let (unet, weights) = try weights(isAveraged ? "average." : "parameters.")
     return TrainedFlow(
       unet, Weights(reading: weights),
-      notes: Self.notes(step: header.step, averaged: isAveraged, dataset: header.dataset.name), path: path,
+      notes: Self.notes(step: header.step, averaged: isAveraged, header.dataset), path: path,
       isDequantized: header.settings.dequantize)
   }
 }

@@ -7,25 +7,28 @@ import Sampling
 
 /// `samples/`: what the run draws at the end of an epoch.
 extension Trainer {
-  /// Images of a sheet: 64, or fewer of images larger than 32×32.
-  private static func sheetCount(_ network: UNetConfiguration) -> Int {
-    min(64, max(16, 64 * 32 * 32 / (network.sampleHeight * network.sampleWidth)))
+  /// Images of a sheet: 64, or fewer of images larger than 32×32; of a conditional flow a row a class.
+  private var sheetCount: Int {
+    let network = record.network
+    let count = min(64, max(16, 64 * 32 * 32 / (network.sampleHeight * network.sampleWidth)))
+    return flow.presentClasses.map { $0.count * max(1, count / $0.count) } ?? count
   }
 
   private static let sheetSteps = 8
 
   /// Evaluations of the network that a sheet takes, two a step and image.
-  static func evaluationsPerSheet(_ network: UNetConfiguration) -> Int {
-    sheetCount(network) * 2 * sheetSteps
-  }
+  var evaluationsPerSheet: Int { sheetCount * 2 * Self.sheetSteps }
 
   /// Samples always from the same noise, by a solver that is quick rather than exact.
   func writeSheet() throws -> String {
     let solver = Solver.fixed(.midpoint, steps: Self.sheetSteps)
+    let (flow, count) = (flow, sheetCount)
+    let rows = flow.presentClasses
     let samples = try flow.sample(
-      0..<Self.sheetCount(record.network), seed: 0, solver: solver, on: pool)
+      0..<count, seed: 0, solver: solver,
+      labels: rows.map { rows in (0..<count).map { rows[$0 / (count / rows.count)] } }, on: pool)
     let path = run.sheetPath(step: step)
-    try samples.sheet().write(
+    try samples.sheet(columns: rows.map { count / $0.count }).write(
       to: path, text: [("step", "\(step)"), ("solver", "midpoint, \(Self.sheetSteps) steps"), ("seed", "0")])
     return path
   }

@@ -68,8 +68,7 @@ public final class Trainer {
     let record = try RunRecord(options, train: train, test: test, initial: initial)
     try self.init(
       beginning: run, record: record,
-      examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), initial: initial,
+      examples: ImageExamples(train, of: record), heldOut: ImageExamples(test, of: record), initial: initial,
       minutes: options.minutes)
   }
 
@@ -108,11 +107,11 @@ public final class Trainer {
         remedy: "leave out --resume, or name the run's directory by --output")
     }
     var record = try run.readRecord()
-    try record.resume(options, RunRecord.DatasetRecord(train: train, test: test))
+    try record.resume(options, train: train, test: test)
     try self.init(
       resuming: run, record: record,
-      examples: ImageExamples(train, dequantize: record.settings.dequantize),
-      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), minutes: options.minutes)
+      examples: ImageExamples(train, of: record), heldOut: ImageExamples(test, of: record),
+      minutes: options.minutes)
   }
 
   /// Goes on with a run on examples of any source, which the record's data describe.
@@ -191,7 +190,7 @@ public final class Trainer {
   public var flow: TrainedFlow {
     loop.flow(
       notes: Checkpoint.notes(
-        step: step, averaged: loop.state.average != nil, dataset: record.dataset.name))
+        step: step, averaged: loop.state.average != nil, record.dataset))
   }
 
   /// Writes `model/`.
@@ -215,7 +214,7 @@ public final class Trainer {
     var times: [Double] = []
     repeat { times.append(measure()) } while times.count < 3 || times.reduce(0, +) < 3
     let step = 1.03 * times.sorted()[times.count / 2]  // with the optimiser and checkpoints
-    let evaluations = Double(heldOut.count + Self.evaluationsPerSheet(record.network))
+    let evaluations = Double(heldOut.count + evaluationsPerSheet)
     let epoch =
       seconds { _ = engine.loss(heldOut, parameters: loop.state.parameters) } * evaluations
       / Double(heldOut.count)

@@ -23,6 +23,10 @@ public struct TrainingOptions: Sendable {
   public var seed: UInt64?
   /// Whether to add noise of one grey level to the pixels; a `base` that does it decides otherwise.
   public var dequantize = false
+  /// Whether to learn the classes that the data's labels name; a `base` that does it decides otherwise.
+  public var classConditional = false
+  /// The share of samples that are told no class. (default: 0.1)
+  public var labelDropout: Double?
   /// The default is as many as this machine has cores. No bit depends on it.
   public var threads: Int?
   /// Steps between checkpoints. (default: 250)
@@ -68,7 +72,9 @@ extension RunRecord {
   public init(
     _ options: TrainingOptions, train: ImageDataset, test: ImageDataset, initial: TrainedFlow? = nil
   ) throws(ConfigurationError) {
-    let (dataset, base) = (DatasetRecord(train: train, test: test), options.base)
+    let base = options.base
+    let isConditional = options.classConditional || base?.network.classCount != nil
+    let dataset = try DatasetRecord(train: train, test: test, isConditional: isConditional)
     if let base, let recipe = options.recipe, recipe != base.recipe {
       throw ConfigurationError(
         "--recipe is \(recipe.rawValue), but --config was made with \(base.recipe.rawValue); leave out one of "
@@ -78,7 +84,8 @@ extension RunRecord {
     let settings = try Self.settings(options, recipe, dataset)
     self.init(
       recipe: recipe, preset: options.preset ?? (base == nil ? .small : base?.preset), dataset: dataset,
-      network: try Self.network(options, dataset, initial), settings: settings,
+      network: try Self.network(options, dataset, dropout: settings.labelDropout ?? 0, initial),
+      settings: settings,
       initialWeights: initial.map { .init(path: $0.path ?? "", checksum: $0.checksum) },
       execution: .init(
         threads: options.threads ?? WorkerPool.coreCount,
@@ -89,7 +96,7 @@ extension RunRecord {
   }
 
   private static func network(
-    _ options: TrainingOptions, _ data: DatasetRecord, _ initial: TrainedFlow?
+    _ options: TrainingOptions, _ data: DatasetRecord, dropout: Double, _ initial: TrainedFlow?
   ) throws(ConfigurationError) -> UNetConfiguration {
     var network = UNetConfiguration(
       options.preset ?? .small, height: data.height, width: data.width, channels: data.channels)
@@ -98,10 +105,10 @@ extension RunRecord {
       (network.sampleHeight, network.sampleWidth) = (data.height, data.width)
       (network.inputChannels, network.outputChannels) = (data.channels, data.channels)
     }
+    // A class that stands for none is learnt only if labels are dropped.
+    network.unconditionalClass = dropout > 0 ? data.classes?.count : nil
+    network.classCount = data.classes.map { $0.count + (dropout > 0 ? 1 : 0) }
     try network.validate()
-    guard network.classCount == nil else {
-      throw ConfigurationError("--config is of a network with classes, which can't be trained yet")
-    }
     if let initial, initial.configuration != network {
       let differences = initial.configuration.map { Self.differences($0, from: network) } ?? []
       throw ConfigurationError(
@@ -137,6 +144,14 @@ extension RunRecord {
     settings.learningRate = options.learningRate ?? settings.learningRate
     settings.seed = options.seed ?? settings.seed
     settings.dequantize = options.dequantize || settings.dequantize
+    settings.labelDropout = options.labelDropout ?? settings.labelDropout
+    if data.classes == nil {
+      guard settings.labelDropout == nil else {
+        throw ConfigurationError("--label-dropout goes with --class-conditional")
+      }
+    } else if settings.labelDropout == nil {
+      settings.labelDropout = 0.1
+    }
     try settings.validate()
     return settings
   }
@@ -145,8 +160,10 @@ extension RunRecord {
   ///
   /// - Throws: `ConfigurationError` for any other difference.
   mutating func resume(
-    _ options: TrainingOptions, _ data: DatasetRecord
+    _ options: TrainingOptions, train: ImageDataset, test: ImageDataset
   ) throws(ConfigurationError) {
+    let isConditional = network.classCount != nil
+    let data = try DatasetRecord(train: train, test: test, isConditional: isConditional)
     func require<Value: Equatable>(
       _ option: String, _ given: Value?, _ recorded: Value
     ) throws(ConfigurationError) {
@@ -158,6 +175,8 @@ extension RunRecord {
     try require("learning-rate", options.learningRate, settings.learningRate)
     try require("seed", options.seed, settings.seed)
     try require("dequantize", options.dequantize ? true : nil, settings.dequantize)
+    try require("class-conditional", options.classConditional ? true : nil, isConditional)
+    try require("label-dropout", options.labelDropout, settings.labelDropout ?? 0)
     try require("config", options.base.map { _ in "another run's" }, "settings of its own")
     guard data == dataset else {
       throw ConfigurationError(

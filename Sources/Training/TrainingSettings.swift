@@ -13,6 +13,9 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Adds uniform noise to the pixels, (k + u)/128 − 1, so that the model has a density.
   public var dequantize: Bool
   public var times: TimeDraws
+  /// Of a conditional network: the share of samples that are told no class, so that the flow can be guided; nil for an
+  /// unconditional one.
+  public var labelDropout: Double?
 
   /// AdamW's (Loshchilov & Hutter 2019).
   public var learningRate: Double
@@ -95,6 +98,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     try require(
       (earlierLengths ?? []).allSatisfy { $0.until > 0 && (1...1_000_000_000).contains($0.steps) },
       "earlier_lengths must be positive")
+    try require(
+      labelDropout.map { $0 >= 0 && $0 < 1 } ?? true, "label_dropout must be from 0 to less than 1")
     try require(
       averageDecay.map { $0 >= 0 && $0 < 1 } ?? true, "average_decay must be from 0 to less than 1")
   }

@@ -69,10 +69,15 @@ struct InterpolateCommand: ParsableCommand {
   private var lastNumber: Int { to ?? from + rows }
 
   func run() throws {
-    let flow = try model.open()
+    let flow = try label.guide(model.open())
     let output = output ?? model.defaultOutput("interpolation.png")
     try requireWritable([output, animate])
-    let labels = try label.labels(count: rows * frames, for: flow)
+    try require(
+      dataset == nil || flow.classCount == nil || label.label != nil,
+      "pass --label: images between two real ones have no class of their own.")
+    let labels = try label.labels(drawing: from..<from + rows, for: flow)?.flatMap {
+      Array(repeating: $0, count: frames)
+    }
     let (pool, watch) = (threads.pool, Stopwatch())
     solver.noteFineTolerance()
     var progress = ProgressLine()
@@ -110,7 +115,7 @@ struct InterpolateCommand: ParsableCommand {
       ImageDataset.load(dataset, split: split ?? .test, onNote: Terminal.noteOnData), named: dataset,
       numbers: Array(first) + Array(last),
       for: flow)
-    let labels = try label.labels(count: 2 * rows, for: flow)
+    let labels = try label.labels(of: source.labels, count: 2 * rows, for: flow)
     return try flow.transport(
       flow.values(ofPixels: source.pixels), from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5),
       labels: labels, on: pool

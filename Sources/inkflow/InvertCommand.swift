@@ -67,12 +67,12 @@ struct InvertCommand: ParsableCommand {
   }
 
   func run() throws {
-    let flow = try model.open()
+    let flow = try label.guide(model.open())
     let output = output ?? model.defaultOutput("inversion.svg")
     try requireWritable([], labelled: [output])
     let source = try source(for: flow)
     let count = source.pixels.count / flow.shape.count
-    let labels = try label.labels(count: count, for: flow, own: source.labels)
+    let labels = try label.labels(of: source.labels, count: count, for: flow)
     noteFineTolerance(rtol: rtol, atol: atol)
     var progress = ProgressLine()
     let watch = Stopwatch()

@@ -44,6 +44,8 @@ struct LikelihoodCommand: ParsableCommand {
   @Option(help: "Absolute tolerance, the same.")
   var atol = 1e-3
 
+  @OptionGroup var label: LabelOption
+
   @Option(help: "Seed of noise and probes.")
   var seed: UInt64 = 0
 
@@ -67,11 +69,11 @@ struct LikelihoodCommand: ParsableCommand {
 
   func run() throws {
     let watch = Stopwatch()
-    let flow = try model.open()
+    let flow = try label.guide(model.open())
     try requireWritable([output])
     let images = try ImageDataset.load(dataset, split: split, onNote: Terminal.noteOnData)
     let source = try SourceImages(images, named: dataset, numbers: Array(numbers), for: flow)
-    let labels = try labels(source, flow)
+    let labels = try label.labels(of: source.labels, count: count, for: flow)
     noteDequantization(flow)
     let solves = try solve(flow, images, labels)
     let estimate = LikelihoodEstimate(coarse: solves[0].bits, fine: solves[1].bits, drawCount: draws)
@@ -150,18 +152,6 @@ struct LikelihoodCommand: ParsableCommand {
       }
     }
     return solves
-  }
-
-  /// The data's own classes, for a model that was trained with classes.
-  private func labels(_ source: SourceImages, _ flow: TrainedFlow) throws(ConfigurationError) -> [Int]? {
-    guard let classes = flow.classCount else { return nil }
-    guard let labels = source.labels else {
-      throw ConfigurationError(
-        "'\(flow.origin)' was trained with classes, but '\(dataset)' has no labels; name data with labels")
-    }
-    guard let label = labels.first(where: { $0 >= classes }) else { return labels }
-    throw ConfigurationError(
-      "'\(dataset)' has images of class \(label), '\(flow.origin)' knows classes 0 to \(classes - 1)")
   }
 
   private func write(

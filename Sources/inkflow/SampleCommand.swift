@@ -14,8 +14,8 @@ struct SampleCommand: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(help: "How many images.")
-  var count = 64
+  @Option(help: "How many images. (default: 64; of a model with classes, 8 of each)")
+  var count: Int?
 
   @Option(help: "The number of the first image.")
   var first = 0
@@ -60,14 +60,16 @@ struct SampleCommand: ParsableCommand {
       solver.solver == .rk45 || trajectory == nil && animate == nil,
       "--trajectory and --animate go with rk45, whose steps can be interpolated.")
     try require(
-      animate == nil || count <= SampleJourney.maximumAnimatedCount,
+      animate == nil || count ?? 0 <= SampleJourney.maximumAnimatedCount,
       "--animate takes at most \(SampleJourney.maximumAnimatedCount) images; pass a smaller --count.")
   }
 
   func run() throws {
     let watch = Stopwatch()
-    let flow = try model.open()
-    let labels = try label.labels(count: count, for: flow)
+    let flow = try label.guide(model.open())
+    let classes = try label.classes(for: flow)
+    let count = count ?? classes.map { $0.count == 1 ? 64 : 8 * $0.count } ?? 64
+    let labels = try label.labels(drawing: first..<first + count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
     try requireWritable([output, animate], labelled: [trajectory], other: [idx])
     solver.noteFineTolerance()
@@ -87,18 +89,24 @@ struct SampleCommand: ParsableCommand {
     report.add("first", first)
     report.add("seed", seed)
     report.add("solver", "\(solver.resolved)")
+    report.add("labels", labels, as: labels.map { _ in label.label ?? "all" })
+    if flow.classCount != nil { report.add("guidance", flow.guidance) }
     report.add(samples)
     report.add("solver_seconds", solverWatch.seconds, digits: 2)
-    let text = report.pictureText("checkpoint", "seed", "solver", "first")
-    let columns = min(columns ?? Int(Double(count).squareRoot().rounded(.up)), count)
+    let text = report.pictureText("checkpoint", "seed", "solver", "first", "labels", "guidance")
+    // A row a class, where all are drawn.
+    let order = labels.map { labels in labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) } }
+    let rows = Set(labels ?? []).count
+    let columns = min(
+      columns ?? (rows > 1 ? (count + rows - 1) / rows : Int(Double(count).squareRoot().rounded(.up))), count)
     if let idx { try IDXArray(samples).write(to: idx) }
-    try samples.sheet(columns: columns, scale: scale).write(to: output, text: text)
+    try samples.sheet(order: order, columns: columns, scale: scale).write(to: output, text: text)
     if let trajectory {
       try flow.solving {
         try journey.writeStrip(to: trajectory, flow, labels: labels, on: pool, text: text)
       }
     }
-    if let animate { try journey.writeAnimation(to: animate, columns: columns, text: text) }
+    if let animate { try journey.writeAnimation(to: animate, order: order, columns: columns, text: text) }
     report.add("seconds", watch.seconds, digits: 2)
     report.add("output", output)
     report.add("idx", idx)

@@ -58,6 +58,13 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Add uniform noise of one grey level to the pixels, as likelihoods need it.")
   var dequantize = false
 
+  @Flag(help: "Learn the classes that the data's labels name, so that 'sample --label' can ask for one.")
+  var classConditional = false
+
+  @Option(
+    help: "The share of samples that are told no class, as 'sample --guidance' needs it. (default: 0.1)")
+  var labelDropout: Double?
+
   @Option(help: "Start from this model's weights instead of random ones.")
   var `init`: String?
 
@@ -75,6 +82,7 @@ struct TrainCommand: ParsableCommand {
     try require("batch-size", batchSize, in: 1...1_000_000_000)
     try require("checkpoint-every", checkpointEvery, in: 1...1_000_000_000)
     try require("keep", keep, in: 1...1_000_000_000)
+    try require("label-dropout", labelDropout, in: 0...0.99)
     try require("learning-rate", learningRate, positiveUpTo: 1)
   }
 
@@ -106,6 +114,8 @@ struct TrainCommand: ParsableCommand {
     options.learningRate = learningRate
     options.seed = seed
     options.dequantize = dequantize
+    options.classConditional = classConditional
+    options.labelDropout = labelDropout
     options.checkpointEvery = checkpointEvery
     options.keep = keep
     return options
