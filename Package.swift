@@ -19,7 +19,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
   .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swift)
 }
 
-let libraries = ["Files", "Kernels", "Statistics", "Flow", "Network", "Imagery", "Sampling", "Training"]
+let libraries = [
+  "Files", "Kernels", "Statistics", "Flow", "Network", "Imagery", "Sampling", "Training", "Evaluation",
+]
 
 // For `make docs` alone: who builds or uses the package needn't fetch it.
 let documentation: [Package.Dependency] =
@@ -58,10 +60,14 @@ let package = Package(
       name: "Training",
       dependencies: ["Kernels", "Files", "Network", "Flow", "Statistics", "Imagery", "Sampling"],
       swiftSettings: swift),
+    .target(
+      name: "Evaluation",
+      dependencies: ["Kernels", "Files", "Network", "Flow", "Statistics", "Imagery", "Sampling", "Training"],
+      swiftSettings: swift),
     .executableTarget(
       name: "inkflow",
       dependencies: [
-        "Files", "Kernels", "Imagery", "Sampling", "Training", "Network", "Flow",
+        "Files", "Kernels", "Imagery", "Sampling", "Training", "Evaluation", "Network", "Flow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),

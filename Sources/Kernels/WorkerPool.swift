@@ -41,6 +41,23 @@ public final class WorkerPool: Sendable {
     }
   }
 
+  /// The results of a body, in the order of the tasks.
+  package func map<Result: Sendable>(
+    _ count: Int, _ body: @escaping @Sendable (_ task: Int) -> Result
+  ) -> [Result] {
+    let results = Results<Result>(count: count)
+    run(count) { task, _ in
+      let result = body(task)
+      results.all.withLock { $0[task] = result }
+    }
+    return results.all.withLock { $0.compactMap { $0 } }
+  }
+
+  private final class Results<Result: Sendable>: Sendable {
+    let all: Mutex<[Result?]>
+    init(count: Int) { all = Mutex(Array(repeating: nil, count: count)) }
+  }
+
   /// The same for a body that captures what it reads.
   package func run(_ count: Int, _ body: @escaping @Sendable (_ task: Int, _ worker: Int) -> Void) {
     run(count, sharing: body) { body, task, worker in body(task, worker) }

@@ -1,53 +1,18 @@
 import Kernels
 
-/// A network that predicts velocities, whatever is inside: the UNet for images, a small MLP for points.
-///
-/// It is a plan that holds no numbers: any number of threads may run it, each in a workspace of its own.
-package protocol FlowNetwork: Sendable {
-  var plan: NetworkPlan { get }
-  /// Samples in a micro-batch, a function of the network's shape alone.
-  var microBatchSize: Int { get }
-  /// Of one sample; a point of d numbers is an image of one pixel with d channels.
-  var shape: ImageShape { get }
+/// A network that predicts velocities, whatever is inside: the UNet for images, a small MLP for points. Its input is x_t,
+/// its output v, [microBatchSize, dimension]; `forward` reads `timesteps` and `labels` too.
+package protocol FlowNetwork: PlannedNetwork {
   /// Classes of a conditional network, from 0; the one that stands for no class isn't counted.
   var classCount: Int? { get }
   /// The class that stands for no class, where a conditional network has one.
   var unconditionalClass: Int? { get }
   /// The network is given t times this.
   var timeScale: Float { get }
-  /// x_t and v, [microBatchSize, dimension], among the activations.
-  var input: Tensor { get }
-  var output: Tensor { get }
   /// [microBatchSize] times, scaled.
   var timesteps: Slice { get }
   /// [microBatchSize] numbers of classes, in a conditional network.
   var labels: Slice? { get }
   /// The same network with its activations planned for forward passes only, if they then need less memory.
   var forSampling: Self { get }
-
-  /// Runs a micro-batch: reads `input`, `timesteps` and `labels` in the workspace's activations, writes `output`.
-  func forward(_ pass: ForwardPass)
-
-  /// Runs backward after `forward` in the same workspace: reads the gradient at `output` and adds the parameters'
-  /// gradients, where the pass wants them. It may be run again, with another gradient at `output`.
-  ///
-  /// - Parameter toInput: whether to write the gradient of `input` too.
-  func backward(toInput: Bool, _ pass: BackwardPass)
-}
-
-extension FlowNetwork {
-  /// Numbers of one sample.
-  package var dimension: Int { shape.count }
-  package var parameters: [Parameter] { plan.parameters.parameters }
-  /// Numbers that training finds.
-  package var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
-
-  /// A parameter arena by PyTorch's default initialisation.
-  package func initialParameters(seed: UInt64) -> Arena {
-    let arena = Arena(count: plan.parameters.count)
-    for (index, parameter) in parameters.enumerated() {
-      parameter.initialize(arena, seed: seed, index: index)
-    }
-    return arena
-  }
 }

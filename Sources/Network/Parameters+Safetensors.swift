@@ -1,7 +1,7 @@
 import Files
 import Kernels
 
-extension FlowNetwork {
+extension PlannedNetwork {
   /// The tensors of a parameter arena, for a file: PyTorch's names, shapes and order.
   package func tensors(of arena: Weights, prefix: String = "") -> [SafetensorsTensor] {
     parameters.map { parameter in

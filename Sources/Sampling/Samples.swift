@@ -31,6 +31,12 @@ public struct Samples: Sendable {
   /// [count, height, width, channels] 0...255, as the files of samples have it.
   public var pixels: [UInt8] { Pixels.bytes(values.span, isDequantized: isDequantized) }
 
+  /// The pixels as an IDX file has them: [count, height, width], with channels where there are several.
+  public var idx: IDXArray {
+    let size = [count, shape.height, shape.width]
+    return IDXArray(dimensions: shape.channels == 1 ? size : size + [shape.channels], bytes: pixels)
+  }
+
   /// All samples as one picture.
   ///
   /// - Parameters:

@@ -21,10 +21,14 @@ public struct Covariance: Sendable {
   /// the digits by which a mean exceeds the deviations.
   ///
   /// - Parameter sample: [dimension].
-  public mutating func add(_ sample: Span<Float>) {
-    precondition(sample.count == dimension)
+  public mutating func add(_ sample: Span<Float>) { add(sample.indices.map { Double(sample[$0]) }) }
+
+  /// Adds one sample.
+  ///
+  /// - Parameter x: [dimension].
+  public mutating func add(_ x: [Double]) {
+    precondition(x.count == dimension)
     count += 1
-    let x = sample.indices.map { Double(sample[$0]) }
     for i in x.indices {
       let value = x[i]
       sums[i] += value

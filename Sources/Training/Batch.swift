@@ -29,7 +29,7 @@ package struct Batch: Sendable {
     self.times = times
   }
 
-  var count: Int { rows.count }
+  package var count: Int { rows.count }
 
   /// Its first examples, at most `count`. (Their times are those of a batch of that size.)
   func first(_ count: Int) -> Batch {
@@ -37,13 +37,13 @@ package struct Batch: Sendable {
   }
 
   /// The class that a conditional network is told of example `index`.
-  func label(_ index: Int) -> Int? {
+  package func label(_ index: Int) -> Int? {
     source.label(
       Int(rows[rows.startIndex + index]), ExampleRandom(seed: seed, draws: draws, index: index))
   }
 
   /// Draws x₀ and x₁ of example `index` and returns its time t.
-  func draw(
+  package func draw(
     _ index: Int, noise: consuming MutableSpan<Float>, data: consuming MutableSpan<Float>
   ) -> Float {
     let random = ExampleRandom(seed: seed, draws: draws, index: index)

@@ -2,28 +2,28 @@ import Kernels
 
 /// A batch's gradient, gathered in a fixed number of lanes: lane l adds up micro-batches l, l + 4, … in order, and the
 /// lanes are added in order. So the sum, and all bits after it, don't depend on the number of threads.
-struct GradientLanes: Sendable {
-  static let count = 4
+package struct GradientLanes: Sendable {
+  package static let count = 4
 
   private let lanes: [Arena]
   private let segments: Segments
   /// [segments] The length of the sum's part in each. (Its square might not fit a Float32.)
   private let norms: Arena
 
-  init(parameterCount: Int) {
+  package init(parameterCount: Int) {
     lanes = (0..<Self.count).map { _ in Arena(count: parameterCount) }
     segments = Segments(of: parameterCount)
     norms = Arena(count: segments.count)
   }
 
   /// The gradient after `sum`, laid out as the parameters.
-  var gradient: Arena { lanes[0] }
+  package var gradient: Arena { lanes[0] }
 
   /// Lanes that a batch's micro-batches fall into.
-  func used(_ microBatches: Int) -> Int { min(Self.count, microBatches) }
+  package func used(_ microBatches: Int) -> Int { min(Self.count, microBatches) }
 
   /// Has `body` add the gradients of a lane's micro-batches, one after the other, to the lane.
-  func fill(_ index: Int, microBatches: Int, _ body: (_ microBatch: Int, _ lane: Arena) -> Void) {
+  package func fill(_ index: Int, microBatches: Int, _ body: (_ microBatch: Int, _ lane: Arena) -> Void) {
     let lane = lanes[index]
     Kernels.fill(lane.mutable(lane.all), with: 0)
     for microBatch in stride(from: index, to: microBatches, by: Self.count) { body(microBatch, lane) }
@@ -32,7 +32,7 @@ struct GradientLanes: Sendable {
   /// Adds up the lanes that were filled.
   ///
   /// - Returns: the length of the gradient.
-  func sum(microBatches: Int, on pool: WorkerPool) -> Double {
+  package func sum(microBatches: Int, on pool: WorkerPool) -> Double {
     pool.run(segments.count, sharing: (self, used(microBatches))) { shared, index, _ in
       let (own, used) = shared
       let (segment, sum, norms) = (own.segments[index], own.gradient, own.norms)
@@ -46,7 +46,7 @@ struct GradientLanes: Sendable {
 }
 
 /// The sum of a term of each of an arena's first numbers.
-func total(_ arena: Arena, count: Int, of term: (Double) -> Double) -> Double {
+package func total(_ arena: Arena, count: Int, of term: (Double) -> Double) -> Double {
   let values = arena[arena.all[0..<count]]
   var sum = 0.0
   for i in values.indices { sum += term(Double(values[i])) }

@@ -44,7 +44,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
       train: ImageDataset, test: ImageDataset, isConditional: Bool = false
     ) throws(ConfigurationError) {
       if isConditional {
-        classes = try train.classes(beside: test)
+        classes = try train.classes(beside: test, for: "--class-conditional")
         (trainLabelsChecksum, testLabelsChecksum) = (train.labelsChecksum, test.labelsChecksum)
       }
       let known = ImageDataset.downloadable + [SyntheticStrokes.name]

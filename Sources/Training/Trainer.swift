@@ -164,7 +164,7 @@ public final class Trainer {
     engine = LossEngine(
       network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount))
     loop = TrainingLoop(
-      unet, engine, examples: examples, state: state, settings: settings, pool: pool)
+      engine, examples: examples, state: state, settings: settings, pool: pool)
   }
 
   /// Why the run's directory can't be locked, where its file system has no locks: nothing then keeps a second process off
@@ -189,6 +189,7 @@ public final class Trainer {
   /// A snapshot of what was learnt so far: of the averaged weights, where the settings average.
   public var flow: TrainedFlow {
     loop.flow(
+      of: unet,
       notes: Checkpoint.notes(
         step: step, averaged: loop.state.average != nil, record.dataset))
   }

@@ -17,7 +17,6 @@ package protocol Objective: AnyObject {
 package final class TrainingLoop {
   package var settings: TrainingSettings
   package let state: TrainingState
-  private let network: any FlowNetwork
   private let objective: any Objective
   private let examples: any ExampleSource
   private let pool: WorkerPool
@@ -26,12 +25,11 @@ package final class TrainingLoop {
   private var order: (epoch: Int, rows: [UInt32])?
 
   package init(
-    _ network: any FlowNetwork, _ objective: any Objective, examples: any ExampleSource, state: TrainingState,
+    _ objective: any Objective, examples: any ExampleSource, state: TrainingState,
     settings: TrainingSettings, pool: WorkerPool, repeatsFirstDraw: Bool = false
   ) {
     precondition(
       examples.count.map { $0 >= settings.batchSize } ?? true, "a batch is larger than the data")
-    self.network = network
     self.objective = objective
     self.examples = examples
     self.state = state
@@ -42,7 +40,7 @@ package final class TrainingLoop {
   }
 
   /// A snapshot of what was learnt so far: of the averaged weights, where the settings average.
-  package func flow(notes: [String: String] = [:]) -> TrainedFlow {
+  package func flow(of network: any FlowNetwork, notes: [String: String] = [:]) -> TrainedFlow {
     TrainedFlow(
       network, Weights(copying: state.bestParameters), notes: notes, isDequantized: settings.dequantize)
   }

@@ -21,7 +21,8 @@ struct Inkflow: ParsableCommand {
       """,
     version: RunRecord.currentVersion,
     subcommands: [
-      TrainCommand.self, SampleCommand.self, InspectCommand.self, SynthesizeCommand.self,
+      TrainCommand.self, SampleCommand.self, EvaluateCommand.self, InspectCommand.self,
+      SynthesizeCommand.self,
       ImportImagesCommand.self, ToyCommand.self, LikelihoodCommand.self, InvertCommand.self,
       InterpolateCommand.self, ReflowCommand.self, BenchCommand.self,
     ])

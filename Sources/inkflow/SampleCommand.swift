@@ -99,7 +99,7 @@ struct SampleCommand: ParsableCommand {
     let rows = Set(labels ?? []).count
     let columns = min(
       columns ?? (rows > 1 ? (count + rows - 1) / rows : Int(Double(count).squareRoot().rounded(.up))), count)
-    if let idx { try IDXArray(samples).write(to: idx) }
+    if let idx { try IDXFile.write(samples.idx, to: idx) }
     try samples.sheet(order: order, columns: columns, scale: scale).write(to: output, text: text)
     if let trajectory {
       try flow.solving {
@@ -114,13 +114,4 @@ struct SampleCommand: ParsableCommand {
     report.add("animation", animate)
     try Terminal.print(report, json: json)
   }
-}
-
-extension IDXArray {
-  fileprivate init(_ samples: Samples) {
-    let (shape, size) = (samples.shape, [samples.count, samples.shape.height, samples.shape.width])
-    self.init(dimensions: shape.channels == 1 ? size : size + [shape.channels], bytes: samples.pixels)
-  }
-
-  fileprivate func write(to path: String) throws(FileError) { try IDXFile.write(self, to: path) }
 }

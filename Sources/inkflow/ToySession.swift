@@ -55,7 +55,7 @@ struct ToySession {
     let weights = initial?.weights ?? Weights(reading: network.initialParameters(seed: command.seed))
     let settings = settings(steps: steps)
     let loop = TrainingLoop(
-      network, engine, examples: examples ?? PointExamples(command.dataset),
+      engine, examples: examples ?? PointExamples(command.dataset),
       state: TrainingState(from: weights, settings: settings), settings: settings, pool: pool,
       repeatsFirstDraw: fixedDraw)
     let tail = max(1, steps / 20)
@@ -75,9 +75,9 @@ struct ToySession {
       try progress.show(
         "\(name): step \(step)/\(steps), loss \(Terminal.fixed(loss, 4))",
         fraction: Double(step) / Double(steps))
-      try observe(step, { loop.flow() }, seconds)
+      try observe(step, { loop.flow(of: network) }, seconds)
     }
-    return Trained(flow: loop.flow(), loss: sum / Double(tail), seconds: seconds)
+    return Trained(flow: loop.flow(of: network), loss: sum / Double(tail), seconds: seconds)
   }
 
   // MARK: Reflow

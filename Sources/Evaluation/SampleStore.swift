@@ -1,0 +1,79 @@
+import Files
+import Flow
+import Foundation
+import Imagery
+import Kernels
+import Sampling
+
+/// Samples on the disk, in parts, so that what was drawn before an interruption, or for another evaluation, is not drawn
+/// again. A part is `part-00000.idx` with the images, and `part-00000.json` with their evaluations, written last.
+public struct SampleStore {
+  /// Samples in a part: what a kill may lose.
+  private static let partSize = 250
+  private let directory: String
+
+  /// - Parameter directory: of all samples, of whatever model.
+  public init(_ directory: String) { self.directory = directory }
+
+  /// Samples as they are written: bytes.
+  public struct Drawn: Sendable {
+    /// [count, height, width, channels]
+    public var pixels: [UInt8] = []
+    /// [count]
+    public var evaluations: [Int] = []
+  }
+
+  /// The first `count` samples of a flow; those that are missing are drawn.
+  ///
+  /// - Parameters:
+  ///   - classes: of which sample number i has the i-th modulo their count; nil for a flow without classes.
+  ///   - progress: is told how many there are. What it throws ends the work.
+  /// - Throws: `SolverError`; `FileError` where a part can't be written.
+  public func samples(
+    of flow: TrainedFlow, _ count: Int, seed: UInt64, solver: Solver, classes: [Int]?, on pool: WorkerPool,
+    progress: @escaping (Int) throws -> Void = { _ in }
+  ) throws -> Drawn {
+    let place = directory.appendingPath(Self.name(flow, seed, solver, classes))
+    try createDirectory(place)
+    DurableFile.removeLeftovers(in: place)
+    var drawn = Drawn()
+    for first in stride(from: 0, to: count, by: Self.partSize) {
+      let numbers = first..<min(first + Self.partSize, count)
+      let path = place.appendingPath("part-\(String(100_000 + first / Self.partSize).dropFirst())")
+      var part = Self.read(path, flow, atLeast: numbers.count)
+      if part == nil {
+        let labels = classes.map { classes in numbers.map { classes[$0 % classes.count] } }
+        let samples = try flow.sample(
+          numbers, seed: seed, solver: solver, labels: labels, on: pool,
+          progress: { try progress(numbers.lowerBound + Int($0 * Double(numbers.count))) })
+        part = Drawn(pixels: samples.pixels, evaluations: samples.evaluations)
+        try IDXFile.write(samples.idx, to: path + ".idx")
+        let json = try JSONEncoder().encode(samples.evaluations)
+        try writeDurably(path + ".json", [UInt8](json))
+      }
+      drawn.pixels += part?.pixels.prefix(numbers.count * flow.shape.count) ?? []
+      drawn.evaluations += part?.evaluations.prefix(numbers.count) ?? []
+      try progress(numbers.upperBound)
+    }
+    return drawn
+  }
+
+  /// All that decides the samples' bytes.
+  private static func name(_ flow: TrainedFlow, _ seed: UInt64, _ solver: Solver, _ classes: [Int]?) -> String
+  {
+    let labels = classes.map { "-labels-" + ($0.count == 1 ? "\($0[0])" : "all") } ?? ""
+    let guidance = flow.guidance == 1 ? "" : "-guidance-\(flow.guidance)"
+    let method = "\(solver)".replacing(", ", with: "-").replacing(" ", with: "-")
+    return "\(hexadecimal(flow.checksum))-\(method)\(labels)\(guidance)-seed-\(seed)"
+  }
+
+  /// A part that is whole; nil for one that is to be drawn.
+  private static func read(_ path: String, _ flow: TrainedFlow, atLeast count: Int) -> Drawn? {
+    guard let json = try? readFile(path + ".json"),
+      let evaluations = try? JSONDecoder().decode([Int].self, from: Data(json)), evaluations.count >= count,
+      let images = try? IDXFile.read(path + ".idx"),
+      images.bytes.count == evaluations.count * flow.shape.count
+    else { return nil }
+    return Drawn(pixels: images.bytes, evaluations: evaluations)
+  }
+}
