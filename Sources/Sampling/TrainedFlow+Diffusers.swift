@@ -20,6 +20,10 @@ extension TrainedFlow {
         .missing, path, "holds no model (config.json)", remedy: "name a directory with a UNet2DModel")
     }
     let json = Data(try readFile(directory.configurationPath))
+    let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
+    let notes = object?["_inkflow"] as? [String: String] ?? [:]
+    // First, as a model of another kind often has settings too that are not supported.
+    let convention = try DiffusersConvention(of: directory, notes: notes)
     let unet: UNet
     do throws(ConfigurationError) {
       unet = try UNet(UNetConfiguration(diffusers: json, side: side))
@@ -28,9 +32,6 @@ extension TrainedFlow {
         .malformed, directory.configurationPath, "can't be used: \(error.description)",
         remedy: "mend it if it is wrong, or name a UNet2DModel of the supported settings")
     }
-    let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
-    let notes = object?["_inkflow"] as? [String: String] ?? [:]
-    let convention = try DiffusersConvention(of: directory, notes: notes)
     let file = try DiffusersWeights(in: directory.path)
     let weights = try unet.load(file.values)
     try file.requireOnly(unet.parameters)
