@@ -42,7 +42,7 @@ public struct NearestImages: Sendable {
         for i in 0..<rows.count * size { values[i] = Float(pixels[rows.lowerBound * size + i]) }
         linear(
           x[x.all], rows: rows.count, weights: columns[columns.all], into: products.mutable(products.all))
-        return rows.indices.map { row in
+        return (0..<rows.count).map { row in
           let product = products[products.all.part(row, length: others.count)]
           // |y|² − 2·x·y, in which |x|² is missing; its rounding is mended below.
           let nearest = others.indices.min {

@@ -142,7 +142,7 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
     }
     if let width = attentionHeadWidth {
       let attending = zip(blockOutputChannels, attentionLevels).filter(\.1).map(\.0)
-      for channels in attending + [blockOutputChannels[levelCount - 1]] {
+      for channels in attending + (midAttention ? [blockOutputChannels[levelCount - 1]] : []) {
         try require(
           width > 0 && channels % width == 0,
           "attention_head_dim \(width) doesn't divide \(channels) channels")

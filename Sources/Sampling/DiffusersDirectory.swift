@@ -29,7 +29,8 @@ struct DiffusersDirectory {
 
   /// - Throws: `FileError` unless the file is a JSON object.
   static func readObject(_ path: String) throws(FileError) -> [String: Any] {
-    guard let object = try? JSONSerialization.jsonObject(with: Data(readFile(path))) as? [String: Any] else {
+    let data = Data(try readFile(path))
+    guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw .damaged(path, "is not a JSON object")
     }
     return object

@@ -69,9 +69,16 @@ struct DiffusersWeights {
     for stem in ["diffusion_pytorch_model", "model"] {
       for variant in ["", ".fp16", ".bf16"] {
         let path = directory.appendingPath("\(stem)\(variant).safetensors")
-        if DiffusersDirectory.exists(path) { return [path] }
         let index = directory.appendingPath("\(stem).safetensors.index\(variant).json")
-        if DiffusersDirectory.exists(index) { return try shards(of: index, in: directory) }
+        switch (DiffusersDirectory.exists(path), DiffusersDirectory.exists(index)) {
+        case (false, false): continue
+        case (true, false): return [path]
+        case (false, true): return try shards(of: index, in: directory)
+        case (true, true):
+          throw FileError(
+            .malformed, index, "and one file with all weights lie side by side",
+            remedy: "remove this file and those that it names, or '\(path)': whichever is out of date")
+        }
       }
     }
     throw noWeights(in: directory)

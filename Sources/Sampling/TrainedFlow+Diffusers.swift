@@ -24,6 +24,8 @@ extension TrainedFlow {
     let json = Data(try readFile(directory.configurationPath))
     let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
     let notes = object?["_inkflow"] as? [String: String] ?? [:]
+    // First, as a model of another kind often has settings too that are not supported.
+    let convention = try DiffusersConvention(of: directory, notes: notes)
     let unet: UNet
     do throws(ConfigurationError) {
       var configuration = try UNetConfiguration(diffusers: json, side: side)
@@ -34,7 +36,6 @@ extension TrainedFlow {
         .malformed, directory.configurationPath, "can't be used: \(error.description)",
         remedy: "mend it if it is wrong, or name a UNet2DModel of the supported settings")
     }
-    let convention = try DiffusersConvention(of: directory, notes: notes)
     let file = try DiffusersWeights(in: directory.path)
     let weights = try unet.load(file.values)
     try file.requireOnly(unet.parameters)

@@ -22,6 +22,14 @@ import Testing
     }
   }
 
+  /// What a repository with large files holds until these are fetched.
+  @Test func aPointerOfGitLFSIsCalledSo() throws {
+    let pointer = Array("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 34\n".utf8)
+    let found = try #require(try error(pointer))
+    #expect(
+      found.kind == .malformed && found.problem.contains("Git LFS") && found.remedy.contains("git lfs pull"))
+  }
+
   @Test func readsRawAndGzipByContent() throws {
     let plain = idx(shape, data)
     let expected = IDXArray(dimensions: [50, 60, 70], bytes: data)

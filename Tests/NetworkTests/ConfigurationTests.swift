@@ -66,6 +66,17 @@ import Testing
     }
   }
 
+  /// diffusers looks at a head's width only where something attends.
+  @Test func headsOfANetworkWithoutAttentionDoNotMatter() throws {
+    var configuration = UNetConfiguration(
+      sampleHeight: 8, sampleWidth: 8, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 8],
+      layersPerBlock: 1, attentionLevels: [false, false], midAttention: false, attentionHeadWidth: 3,
+      normGroupCount: 4)
+    #expect(throws: Never.self) { try UNet(configuration) }
+    configuration.midAttention = true
+    #expect(throws: ConfigurationError.self) { try UNet(configuration) }
+  }
+
   /// As `run.json` and checkpoints bring them, without the checks of config.json.
   @Test func aNetworkOfHugeNumbersIsRefused() throws {
     let sound = UNetConfiguration(

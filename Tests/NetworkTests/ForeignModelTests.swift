@@ -92,6 +92,8 @@ import Testing
       ] as [([String: Any], String)] {
         try withModel(isOurs: isOurs) { model in
           try write(scheduler, to: model + "/" + place)
+          // A setting that is not supported either is the lesser problem.
+          try change("config.json", in: model) { $0["downsample_padding"] = 0 }
           let error = try #require(throws: FileError.self) { _ = try TrainedFlow(diffusers: model) }
           #expect(error.kind == .malformed && error.problem.contains(part), "\(error)")
           #expect(error.path.hasSuffix("scheduler_config.json"))
@@ -108,8 +110,25 @@ import Testing
     }
   }
 
-  /// With inverted sigmas, time and velocity run as ours.
+  /// With inverted sigmas, time and velocity run as ours: where the scheduler's steps lead with the same weights.
   @Test func invertedSigmasNeedNoConversion() throws {
+    try withTemporaryDirectory { directory in
+      let model = directory + "/model"
+      try FileManager.default.copyItem(atPath: fixture("flow_match/unet"), toPath: model)
+      try write(
+        ["_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": true],
+        to: model + "/scheduler_config.json")
+      let flow = try TrainedFlow(diffusers: model)
+      let expected = try SafetensorsFile(contentsOf: fixture("flow_match/expected.safetensors"))
+      let times = try expected.floats("inverted_sigmas").map { Double($0) }
+      var states = try expected.floats("input")
+      for (time, next) in zip(times, times.dropFirst()) {
+        let slope = try flow.velocities(at: states, times: [time, time, time])
+        for i in states.indices { states[i] += Float(next - time) * slope[i] }
+      }
+      #expect(times.first == 0 && times.last == 1)
+      #expect(relativeError(states, try expected.floats("inverted_samples")) < 1e-4)
+    }
     try withModel(isOurs: false) { model in
       let plain = try TrainedFlow(diffusers: model)
       let path = model + "/scheduler_config.json"

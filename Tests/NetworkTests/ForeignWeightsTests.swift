@@ -123,6 +123,11 @@ import Testing
         let error = try refusal(model)
         #expect(error.kind == .missing && error.problem.contains(other), "\(error)")
       }
+      // Two sets of weights, one of which is out of date.
+      try writeIndex(names)
+      try write(all, to: model + "/" + Self.standardName)
+      #expect(try refusal(model).problem.contains("side by side"))
+      try FileManager.default.removeItem(atPath: model + "/" + Self.standardName)
       try NetworkTests.write(["weight_map": 3], to: index)
       #expect(try refusal(model).problem.contains("weight_map"))
     }

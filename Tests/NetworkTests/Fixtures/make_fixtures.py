@@ -25,6 +25,7 @@ flow_match/    a pipeline's folder as save_pretrained writes it, with FlowMatchE
         timesteps                [3], sigma * 1000
         sigmas                   [steps + 1], the scheduler's
         samples                  [3, 1, S, S], what the scheduler makes of `input` in these steps
+        inverted_sigmas, inverted_samples    the same with invert_sigmas
 
 foreign/    a model as others leave it, which diffusers opens: bfloat16, attention named query, key, value and
     proj_attn, the class and its blocks under old names, no sample_size, and keys that change no output.
@@ -168,21 +169,24 @@ def make_flow_match(seed):
     images = normal(generator, BATCH, 1, 8, 8)
     timesteps = torch.tensor([37.5, 512.25, 968.125])
     model = model.double()
-    scheduler.set_timesteps(5)
-    with torch.no_grad():
-        output = model(images.double(), timesteps.double()).sample
+
+    def samples(scheduler):
+        scheduler.set_timesteps(5)
         samples = images.double()
         for timestep in scheduler.timesteps:
             velocity = model(samples, timestep.double()).sample
             samples = scheduler.step(velocity, timestep, samples).prev_sample
+        return samples
+
+    inverted = FlowMatchEulerDiscreteScheduler(shift=3.0, invert_sigmas=True)
+    with torch.no_grad():
+        tensors = {
+            "input": images, "timesteps": timesteps, "output": model(images.double(), timesteps.double()).sample,
+            "samples": samples(scheduler), "sigmas": scheduler.sigmas,
+            "inverted_samples": samples(inverted), "inverted_sigmas": inverted.sigmas,
+        }  # fmt: skip
     assert scheduler.sigmas[0] == 1 and scheduler.sigmas[-1] == 0
-    save(
-        {
-            "input": images, "timesteps": timesteps, "output": output, "sigmas": scheduler.sigmas,
-            "samples": samples,
-        },
-        directory / "expected.safetensors",
-    )  # fmt: skip
+    save(tensors, directory / "expected.safetensors")
 
 
 def make_foreign(seed):
