@@ -25,7 +25,7 @@ struct SingleFile {
       throw FileError(
         images.isEmpty ? .missing : .malformed, directory,
         "holds \(images.count) IDX files of images and \(labels.count) of labels",
-        remedy: Self.renaming(images, labels) ?? Self.folder(in: directory)
+        remedy: Self.renaming(images, labels) ?? Self.elsewhere(in: directory)
           ?? "give a directory with the four files of MNIST, or with one file of images and at most one "
           + "of labels; or use the built-in data: inkflow train synthetic")
     }
@@ -107,10 +107,15 @@ struct SingleFile {
     }
   }
 
-  /// A folder in `directory` that could be used, as `raw` in that of torchvision.
-  private static func folder(in directory: String) -> String? {
-    let folders = ((try? FilePath(directory).names()) ?? []).map { FilePath(directory).appending($0) }
-    return folders.first { $0.kind == .directory && OfficialFiles(in: $0.description) != nil }
-      .map { "name the folder '\($0)', which holds a data set" }
+  /// What else the directory holds that could be used: a folder of IDX files, as `raw` in that of torchvision, or
+  /// pictures.
+  private static func elsewhere(in directory: String) -> String? {
+    guard let tree = try? PictureTree(FilePath(directory)) else { return nil }
+    if let folder = tree.folders.first(where: { OfficialFiles(in: $0.path.description) != nil }) {
+      return "name the folder '\(folder.path)', which holds a data set"
+    }
+    return tree.holdsPictures
+      ? "it holds pictures; make a data set of them first: inkflow import-images \(directory) --output DIRECTORY"
+      : nil
   }
 }

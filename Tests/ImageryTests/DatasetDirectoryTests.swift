@@ -125,6 +125,13 @@ import Testing
     #expect(error()?.remedy.contains("'\(scratch.path)/raw'") == true)
   }
 
+  @Test func aFolderOfPicturesIsToBeImported() throws {
+    try createDirectory(scratch.path + "/cats")
+    _ = try scratch.file("cats/1.jpg", [1])
+    #expect(error()?.exitStatus == 66)
+    #expect(error()?.remedy.contains("inkflow import-images \(scratch.path) --output") == true)
+  }
+
   @Test(arguments: [
     (UInt8(0x09), "signed bytes", 1), (0x0B, "16-bit ints", 2), (0x0C, "32-bit ints", 4),
     (0x0D, "32-bit floats", 4),

@@ -131,7 +131,10 @@ let hasJPEG = JPEGDecoder() != nil
 
   @Test(arguments: [
     (Array("RIFF\u{1}\u{2}\u{3}\u{4}WEBPVP8 ".utf8), "is a WebP picture", "convert it"),
-    (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
+    (
+      [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 4] + Array("CgBI".utf8), "Apple's own kind",
+      "convert it"
+    ), (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
     (Array("II*\0\u{8}".utf8), "is a TIFF picture", "convert it"),
     (Array("\0\0\0\u{18}ftypheic".utf8), "is a HEIF or AVIF picture", "convert it"),
     (Array("version https://git-lfs.github.com/spec/v1".utf8), "Git LFS pointer", "git lfs pull"),
