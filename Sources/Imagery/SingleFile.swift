@@ -6,6 +6,8 @@ struct SingleFile {
   private let directory: String
   private let images: FilePath
   private let labels: FilePath?
+  /// Of another type, and so of no use.
+  private let unreadable: FileError?
 
   init(in directory: String) throws(FileError) {
     var (images, labels): ([FilePath], [FilePath]) = ([], [])
@@ -17,7 +19,7 @@ struct SingleFile {
       } else if header.type == .unsignedBytes {
         images.append(path)
       } else {
-        unreadable = IDXFile.otherType(path.description, header.type)
+        unreadable = IDXFile.otherType(path.description, header)
       }
     }
     if let unreadable, images.isEmpty { throw unreadable }
@@ -32,12 +34,14 @@ struct SingleFile {
     self.directory = directory
     self.images = images[0]
     self.labels = labels.first
+    self.unreadable = unreadable
   }
 
   func load(
     _ split: ImageDataset.Split, name: String, onNote: (String) -> Void
   ) throws(FileError) -> ImageDataset {
-    try ImageDataset(
+    if let unreadable { onNote("'\(unreadable.path)' \(unreadable.problem), and is passed over") }
+    return try ImageDataset(
       name: name, split: split, images: images, labels: labels, in: directory,
       range: { (count) throws(FileError) in
         guard count >= 2 else {
@@ -90,7 +94,7 @@ struct SingleFile {
   }
 
   /// The official names of files whose own names tell their split; `set` is what these begin with.
-  private static func renames(
+  static func renames(
     _ paths: [FilePath], _ content: OfficialFiles.Content
   ) -> [(name: String, target: String, set: String)] {
     let names = paths.map(\.name.description)

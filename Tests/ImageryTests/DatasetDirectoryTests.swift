@@ -91,6 +91,7 @@ import Testing
     #expect(notes.count == 2)
     #expect(notes[0].contains("no 'train-labels-idx1-ubyte'"))
     #expect(notes[1].contains("/train-labels'") && notes[1].contains("passed over"))
+    #expect(notes[1].contains("rename it to 'train-labels-idx1-ubyte'"))
   }
 
   // MARK: Other files
@@ -152,6 +153,14 @@ import Testing
       try FileManager.default.copyItem(atPath: path, toPath: scratch.path + "/\(split)-images-idx3-ubyte")
     }
     #expect(error()?.problem == "is IDX of \(text)")
+  }
+
+  @Test func aFileOfAnotherTypeBesideTheImagesIsNoted() throws {
+    _ = try scratch.file("images", idx([2, 1, 1], [1, 2]))
+    _ = try scratch.file("features", idx([2, 2, 1], [UInt8](repeating: 0, count: 16), type: 0x0D))
+    let (train, _, notes) = try load()
+    #expect(train.pixels == [1] && notes.count == 1)
+    #expect(notes[0].contains("/features' is IDX of 32-bit floats, and is passed over"))
   }
 
   @Test func namesOfOtherSetsAreNamedWithWhatToRenameThemTo() throws {
