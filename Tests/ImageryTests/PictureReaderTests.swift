@@ -122,6 +122,10 @@ let hasJPEG = JPEGDecoder() != nil
     var filled = whole
     filled.insert(contentsOf: [0xFF, 0xFF], at: table)
     #expect(try PictureReader(side: 24).square(scratch.file("filled.jpg", filled)) == clean)
+    // An end before any picture is no late end.
+    let early = whole[..<table] + [0x12, 0x34, 0xFF, 0xD9]
+    let none = try #require(error(try scratch.file("early.jpg", Array(early))) as? FileError)
+    #expect(none.remedy.contains("get the file again"), "\(none)")
     // Among the data of the picture itself, nothing is known to be whole.
     let scan = try #require(whole.indices.first { whole[$0...].starts(with: [0xFF, 0xDA]) })
     var cut = Array(whole[..<(scan + 14)])
