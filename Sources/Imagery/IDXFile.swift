@@ -74,7 +74,7 @@ public enum IDXFile {
   /// - Throws: `.malformed` if it is IDX of other elements than unsigned bytes.
   public static func dimensions(of path: String) throws(FileError) -> [Int]? {
     guard let header = try header(of: FilePath(path)) else { return nil }
-    guard header.type == .unsignedBytes else { throw otherType(path, header.type) }
+    guard header.type == .unsignedBytes else { throw otherType(path, header) }
     return header.dimensions
   }
 
@@ -96,7 +96,7 @@ public enum IDXFile {
         .malformed, reader.path, "is not IDX: it begins with \(found), not with 0 0 8 and 1 to 4",
         remedy: "give an IDX file of unsigned bytes, raw or gzip")
     }
-    guard isWanted(header) else { throw otherType(reader.path, header.type) }
+    guard isWanted(header) else { throw otherType(reader.path, header) }
     let size = try checkedSize(header, reader)
     let bytes = try reader.read(size)
     guard bytes.count == size else {
@@ -108,10 +108,12 @@ public enum IDXFile {
     return (header, bytes)
   }
 
-  static func otherType(_ path: String, _ type: ElementType) -> FileError {
+  static func otherType(_ path: String, _ header: Header) -> FileError {
     FileError(
-      .malformed, path, "is IDX of \(type.text)",
-      remedy: "only unsigned bytes are read: convert its numbers to whole ones from 0 to 255")
+      .malformed, path, "is IDX of \(header.type.text)",
+      remedy: "only unsigned bytes are read: convert its numbers to whole ones from 0 to 255"
+        + (header.type.isInteger && areLabels(header)
+          ? ", or leave it beside its images, as their labels" : ""))
   }
 
   /// Writes `array` uncompressed, all or nothing.

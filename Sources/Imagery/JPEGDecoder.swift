@@ -51,15 +51,9 @@ public struct JPEGDecoder: Sendable {
     defer { _ = functions.tjDestroy(handle) }
     let segments = JPEGSegments(file)
     let bytes = segments.bytes
-    var hasStrayBytes = segments.strayByteCount > 0
     func check(_ status: Int32) throws(Failure) {
       guard status != 0 else { return }
       let reason = String(cString: functions.tjGetErrorStr2(handle))
-      // The library's first warning, so that all was well up to the marker of the image's end.
-      if reason.contains("extraneous bytes before marker 0xd9") {
-        hasStrayBytes = true
-        return
-      }
       throw Failure(
         reason: reason,
         remedy: segments.isOrdinary && !reason.contains("scans")
@@ -71,7 +65,11 @@ public struct JPEGDecoder: Sendable {
       functions.tjDecompressHeader3(
         handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colourSpace))
     let (fullWidth, fullHeight) = (Int(width), Int(height))
-    guard fullWidth > 0 && fullHeight > 0 && fullWidth * fullHeight <= maximumPixelCount else {
+    // A file of tables alone passes for one of 0×0.
+    guard fullWidth > 0 && fullHeight > 0 else {
+      throw Failure(reason: "it holds no picture", remedy: "get the file again from its source")
+    }
+    guard fullWidth * fullHeight <= maximumPixelCount else {
       throw Failure(
         reason: "\(fullWidth)×\(fullHeight) is more than \(maximumPixelCount) pixels", remedy: "scale it down"
       )
@@ -83,14 +81,17 @@ public struct JPEGDecoder: Sendable {
     )
     let isOfInks = [INKFLOW_TJCS_CMYK, INKFLOW_TJCS_YCCK].contains { colourSpace == $0 }
     var pixels = [UInt8](repeating: 0, count: scaledWidth * scaledHeight * (isOfInks ? 4 : 3))
-    try check(
-      functions.tjDecompress2(
-        handle, bytes, UInt(bytes.count), &pixels, Int32(scaledWidth), 0, Int32(scaledHeight),
-        Int32(isOfInks ? INKFLOW_TJPF_CMYK : INKFLOW_TJPF_RGB),
-        Int32(INKFLOW_TJFLAG_LIMITSCANS)))
+    let status = functions.tjDecompress2(
+      handle, bytes, UInt(bytes.count), &pixels, Int32(scaledWidth), 0, Int32(scaledHeight),
+      Int32(isOfInks ? INKFLOW_TJPF_CMYK : INKFLOW_TJPF_RGB), Int32(INKFLOW_TJFLAG_LIMITSCANS))
+    // The library says its first warning: all was well up to the marker of the image's end.
+    let endsLate =
+      status != 0
+      && String(cString: functions.tjGetErrorStr2(handle)).contains("extraneous bytes before marker 0xd9")
+    if !endsLate { try check(status) }
     return Picture(
       width: scaledWidth, height: scaledHeight, pixels: isOfInks ? Self.light(ofInks: pixels) : pixels,
-      fullWidth: fullWidth, fullHeight: fullHeight, hasStrayBytes: hasStrayBytes)
+      fullWidth: fullWidth, fullHeight: fullHeight, hasStrayBytes: endsLate || segments.strayByteCount > 0)
   }
 
   /// RGB of CMYK as JPEG files have it: inverted, 255 for no ink, as Adobe's programs write it and browsers read it.

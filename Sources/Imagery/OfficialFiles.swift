@@ -39,8 +39,10 @@ struct OfficialFiles {
     for path in try SingleFile.files(in: directory, except: known) {
       // What can't be read is none of our files.
       guard let header = try? IDXFile.header(of: path) else { continue }
+      let target = IDXFile.areLabels(header) ? SingleFile.renames([path], .labels).first?.target : nil
       onNote(
-        "'\(path)', IDX of \(header.type.text), is passed over: the files of the official names are used")
+        "'\(path)', IDX of \(header.type.text), is passed over: only files of the official names are used"
+          + (target.map { "; for labels, rename it to '\($0)'" } ?? ""))
     }
   }
 

@@ -55,10 +55,13 @@ public struct PictureFolder: Sendable {
     for (split, classes) in parts where classes.folders.isEmpty && !names.isEmpty {
       notes.append("the \(split?.rawValue ?? "") pictures lie in no class folders, and so have no labels")
     }
-    if names.count == 1, let folder = folders.first(where: { !$0.folders.isEmpty }) {
+    for (split, classes) in parts {
+      guard classes.folders.count == 1, let folder = classes.folders.first, !folder.folders.isEmpty else {
+        continue
+      }
       notes.append(
-        "all pictures are of one class, '\(names[0])'; if the folders in it are the classes, import '\(folder.path)'"
-      )
+        "all \(split.map { "\($0.rawValue) " } ?? "")pictures are of one class, '\(folder.path.name)'; if the folders in "
+          + "it are the classes, " + (split == nil ? "import '\(folder.path)'" : "move them out of it"))
     }
     let indices = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
     entries = parts.flatMap { split, classes in

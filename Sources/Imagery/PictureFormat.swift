@@ -4,7 +4,7 @@ import Foundation
 /// What a file is by its first bytes, whatever its name.
 enum PictureFormat: CaseIterable {
   case jpeg, png
-  case webp, gif, bmp, tiff, heif, jpegXL, jpeg2000, photoshop
+  case applePNG, webp, gif, bmp, tiff, heif, jpegXL, jpeg2000, photoshop
   case webPage, pointer, nothing
 
   /// Bytes that `init` needs to see.
@@ -18,7 +18,8 @@ enum PictureFormat: CaseIterable {
     if head.starts(with: [0xFF, 0xD8]) {
       self = .jpeg
     } else if head.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
-      self = .png
+      // Xcode's "optimised" pictures, which no other program reads.
+      self = holds("CgBI", at: 12) ? .applePNG : .png
     } else if holds("RIFF") && holds("WEBP", at: 8) {
       self = .webp
     } else if holds("GIF8") {
@@ -68,6 +69,7 @@ enum PictureFormat: CaseIterable {
     func kind(_ name: String) -> (String, String) { ("is a \(name) picture, whatever its name", convert) }
     return switch format {
     case .jpeg, .png: preconditionFailure("JPEG and PNG files are read")
+    case .applePNG: ("is a PNG picture of Apple's own kind (CgBI)", convert)
     case .webp: kind("WebP")
     case .gif: kind("GIF")
     case .bmp: kind("BMP")

@@ -66,8 +66,17 @@ struct PictureTree: Sendable {
 enum SplitName: Hashable {
   case train, validation, test
 
-  init?(_ name: FilePath) {
-    switch name.description.lowercased() {
+  init?(_ name: FilePath) { self.init(word: name.description) }
+
+  /// The first word of a name that could be a split's: "seg_train".
+  init?(mentionedIn name: FilePath) {
+    let words = name.description.split { !$0.isLetter }
+    guard let split = words.lazy.compactMap({ Self(word: String($0)) }).first else { return nil }
+    self = split
+  }
+
+  private init?(word: String) {
+    switch word.lowercased() {
     case "train", "training": self = .train
     case "val", "valid", "validation": self = .validation
     case "test", "testing": self = .test

@@ -6,6 +6,8 @@ struct SingleFile {
   private let directory: String
   private let images: FilePath
   private let labels: FilePath?
+  /// Of another type, and so of no use.
+  private let unreadable: FileError?
 
   init(in directory: String) throws(FileError) {
     var (images, labels): ([FilePath], [FilePath]) = ([], [])
@@ -17,7 +19,7 @@ struct SingleFile {
       } else if header.type == .unsignedBytes {
         images.append(path)
       } else {
-        unreadable = IDXFile.otherType(path.description, header.type)
+        unreadable = IDXFile.otherType(path.description, header)
       }
     }
     if let unreadable, images.isEmpty { throw unreadable }
@@ -25,19 +27,21 @@ struct SingleFile {
       throw FileError(
         images.isEmpty ? .missing : .malformed, directory,
         "holds \(images.count) IDX files of images and \(labels.count) of labels",
-        remedy: Self.renaming(images, labels) ?? Self.folder(in: directory)
+        remedy: Self.renaming(images, labels) ?? Self.elsewhere(in: directory)
           ?? "give a directory with the four files of MNIST, or with one file of images and at most one "
           + "of labels; or use the built-in data: inkflow train synthetic")
     }
     self.directory = directory
     self.images = images[0]
     self.labels = labels.first
+    self.unreadable = unreadable
   }
 
   func load(
     _ split: ImageDataset.Split, name: String, onNote: (String) -> Void
   ) throws(FileError) -> ImageDataset {
-    try ImageDataset(
+    if let unreadable { onNote("'\(unreadable.path)' \(unreadable.problem), and is passed over") }
+    return try ImageDataset(
       name: name, split: split, images: images, labels: labels, in: directory,
       range: { (count) throws(FileError) in
         guard count >= 2 else {
@@ -90,7 +94,7 @@ struct SingleFile {
   }
 
   /// The official names of files whose own names tell their split; `set` is what these begin with.
-  private static func renames(
+  static func renames(
     _ paths: [FilePath], _ content: OfficialFiles.Content
   ) -> [(name: String, target: String, set: String)] {
     let names = paths.map(\.name.description)
@@ -107,10 +111,15 @@ struct SingleFile {
     }
   }
 
-  /// A folder in `directory` that could be used, as `raw` in that of torchvision.
-  private static func folder(in directory: String) -> String? {
-    let folders = ((try? FilePath(directory).names()) ?? []).map { FilePath(directory).appending($0) }
-    return folders.first { $0.kind == .directory && OfficialFiles(in: $0.description) != nil }
-      .map { "name the folder '\($0)', which holds a data set" }
+  /// What else the directory holds that could be used: a folder of IDX files, as `raw` in that of torchvision, or
+  /// pictures.
+  private static func elsewhere(in directory: String) -> String? {
+    guard let tree = try? PictureTree(FilePath(directory)) else { return nil }
+    if let folder = tree.folders.first(where: { OfficialFiles(in: $0.path.description) != nil }) {
+      return "name the folder '\(folder.path)', which holds a data set"
+    }
+    return tree.holdsPictures
+      ? "it holds pictures; make a data set of them first: inkflow import-images \(directory) --output DIRECTORY"
+      : nil
   }
 }

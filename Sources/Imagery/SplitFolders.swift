@@ -18,8 +18,10 @@ struct SplitFolders {
     let others = pictured.filter { SplitName($0.path.name) == nil }
     guard let first = splits.first, splits.count > 1 || others.isEmpty else {
       (parts, passedOver) = ([(nil, tree)], [])
-      // A class that happens to have such a name: trains among other vehicles.
-      notes = splits.map { "'\($0.path)' is taken for a class, as '\(others[0].path)' is one beside it" }
+      // A class that happens to have such a name: trains among other vehicles. Or splits under other names: seg_train.
+      notes =
+        splits.map { "'\($0.path)' is taken for a class, as '\(others[0].path)' is one beside it" }
+        + Self.mentions(in: pictured)
       return
     }
     func refusal(_ problem: String, _ remedy: String) -> FileError {
@@ -54,5 +56,16 @@ struct SplitFolders {
         "'\($0.path)' is left out (files: \($0.allFiles.count)), as a data set has two splits; to test with these "
           + "instead, move the folder of the test pictures elsewhere"
       }
+  }
+
+  /// Of folders taken for classes, whose names speak of training and of testing.
+  private static func mentions(in folders: [PictureTree]) -> [String] {
+    let found = Dictionary(grouping: folders) { SplitName(mentionedIn: $0.path.name) }
+    guard let train = found[.train]?.first, let test = found[.test]?.first ?? found[.validation]?.first else {
+      return []
+    }
+    return [
+      "'\(train.path)' and '\(test.path)' are taken for classes; if they are splits, rename them to 'train' and 'test'"
+    ]
   }
 }

@@ -91,6 +91,7 @@ import Testing
     #expect(notes.count == 2)
     #expect(notes[0].contains("no 'train-labels-idx1-ubyte'"))
     #expect(notes[1].contains("/train-labels'") && notes[1].contains("passed over"))
+    #expect(notes[1].contains("rename it to 'train-labels-idx1-ubyte'"))
   }
 
   // MARK: Other files
@@ -125,6 +126,13 @@ import Testing
     #expect(error()?.remedy.contains("'\(scratch.path)/raw'") == true)
   }
 
+  @Test func aFolderOfPicturesIsToBeImported() throws {
+    try createDirectory(scratch.path + "/cats")
+    _ = try scratch.file("cats/1.jpg", [1])
+    #expect(error()?.exitStatus == 66)
+    #expect(error()?.remedy.contains("inkflow import-images \(scratch.path) --output") == true)
+  }
+
   @Test(arguments: [
     (UInt8(0x09), "signed bytes", 1), (0x0B, "16-bit ints", 2), (0x0C, "32-bit ints", 4),
     (0x0D, "32-bit floats", 4),
@@ -145,6 +153,14 @@ import Testing
       try FileManager.default.copyItem(atPath: path, toPath: scratch.path + "/\(split)-images-idx3-ubyte")
     }
     #expect(error()?.problem == "is IDX of \(text)")
+  }
+
+  @Test func aFileOfAnotherTypeBesideTheImagesIsNoted() throws {
+    _ = try scratch.file("images", idx([2, 1, 1], [1, 2]))
+    _ = try scratch.file("features", idx([2, 2, 1], [UInt8](repeating: 0, count: 16), type: 0x0D))
+    let (train, _, notes) = try load()
+    #expect(train.pixels == [1] && notes.count == 1)
+    #expect(notes[0].contains("/features' is IDX of 32-bit floats, and is passed over"))
   }
 
   @Test func namesOfOtherSetsAreNamedWithWhatToRenameThemTo() throws {

@@ -179,6 +179,22 @@ import Testing
     #expect(found.notes.count == 1 && found.notes[0].contains("/train' is taken for a class"))
   }
 
+  /// As some archives name them, one within the other.
+  @Test func whatLooksLikeSplitsIsNoted() throws {
+    for (index, name) in ["seg_train/seg_train/sea", "seg_test/seg_test/sea"].enumerated() {
+      try add("in/" + name, 2 * index..<2 * index + 2)
+    }
+    #expect(try folder.classNames == ["seg_test", "seg_train"])
+    #expect(try folder.notes.count == 1 && folder.notes[0].contains("rename them to 'train' and 'test'"))
+    for name in ["train", "test"] {
+      try FileManager.default.moveItem(
+        atPath: "\(scratch.path)/in/seg_\(name)", toPath: "\(scratch.path)/in/\(name)")
+    }
+    let notes = try folder.notes
+    #expect(notes.contains { $0.contains("all train pictures are of one class, 'seg_train'") })
+    #expect(notes.contains { $0.contains("all test pictures are of one class, 'seg_test'") })
+  }
+
   @Test(arguments: [
     (["val", "test"], "no folder 'train'"), (["test/cats"], "no folder 'train'"),
     (["train", "test", "unlabelled"], "other pictures beside them: 'unlabelled'"),

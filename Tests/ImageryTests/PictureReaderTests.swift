@@ -122,6 +122,10 @@ let hasJPEG = JPEGDecoder() != nil
     var filled = whole
     filled.insert(contentsOf: [0xFF, 0xFF], at: table)
     #expect(try PictureReader(side: 24).square(scratch.file("filled.jpg", filled)) == clean)
+    // An end before any picture is no late end.
+    let early = whole[..<table] + [0x12, 0x34, 0xFF, 0xD9]
+    let none = try #require(error(try scratch.file("early.jpg", Array(early))) as? FileError)
+    #expect(none.remedy.contains("get the file again"), "\(none)")
     // Among the data of the picture itself, nothing is known to be whole.
     let scan = try #require(whole.indices.first { whole[$0...].starts(with: [0xFF, 0xDA]) })
     var cut = Array(whole[..<(scan + 14)])
@@ -131,7 +135,10 @@ let hasJPEG = JPEGDecoder() != nil
 
   @Test(arguments: [
     (Array("RIFF\u{1}\u{2}\u{3}\u{4}WEBPVP8 ".utf8), "is a WebP picture", "convert it"),
-    (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
+    (
+      [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 4] + Array("CgBI".utf8), "Apple's own kind",
+      "convert it"
+    ), (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
     (Array("II*\0\u{8}".utf8), "is a TIFF picture", "convert it"),
     (Array("\0\0\0\u{18}ftypheic".utf8), "is a HEIF or AVIF picture", "convert it"),
     (Array("version https://git-lfs.github.com/spec/v1".utf8), "Git LFS pointer", "git lfs pull"),
