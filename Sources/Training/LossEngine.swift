@@ -67,11 +67,18 @@ package final class LossEngine: Objective, Sendable {
 
   /// The batch's mean loss without a gradient.
   package func loss(_ batch: Batch, parameters: Arena) -> Double {
+    let losses = exampleLosses(batch, parameters: parameters)
+    return losses.reduce(0, +) / Double(losses.count)
+  }
+
+  /// [count] The loss of each example, without a gradient.
+  package func exampleLosses(_ batch: Batch, parameters: Arena) -> [Double] {
     pool.run(microBatchCount(batch), sharing: (self, batch, parameters)) { shared, microBatch, worker in
       let (engine, batch, parameters) = shared
       _ = engine.forward(batch, microBatch, parameters, engine.workers[worker])
     }
-    return meanLoss(batch)
+    let all = losses.all[0..<batch.count]
+    return (0..<batch.count).map { Double(losses[all][$0]) }
   }
 
   private func microBatchCount(_ batch: Batch) -> Int {

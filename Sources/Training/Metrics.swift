@@ -5,7 +5,7 @@ import Foundation
 public struct StepMetrics: Codable, Sendable {
   /// Steps done, this one included.
   public var step: Int
-  /// Epochs begun before this step.
+  /// Epochs completed before this step.
   public var epoch: Int
   public var samplesSeen: Int
   /// Mean over the batch and its pixels.
@@ -19,6 +19,9 @@ public struct StepMetrics: Codable, Sendable {
   public var seconds: Double
   /// At the end of an epoch or of the run: the loss of the weights to sample from on test images.
   public var heldOutLoss: Double?
+  /// The same for each tenth of the times, from noise to data: a mean over the test images whose t lies in it. Nil for
+  /// fewer than ten images.
+  public var heldOutLossByTime: [Double]?
 
   /// The lines of a run's `metrics.jsonl`. What stands after the last newline, which a killed process left half written,
   /// is passed over.
@@ -46,10 +49,10 @@ public struct StepMetrics: Codable, Sendable {
     return all
   }
 
-  /// The last held-out loss among them, if there is one: none where there is no such file.
-  public static func lastHeldOutLoss(of run: RunDirectory) throws(FileError) -> Double? {
+  /// The last of them with a held-out loss, if there is one: none where there is no such file.
+  public static func lastHeldOut(of run: RunDirectory) throws(FileError) -> StepMetrics? {
     guard FileManager.default.fileExists(atPath: run.metricsPath) else { return nil }
-    return try all(of: run).last { $0.heldOutLoss != nil }?.heldOutLoss
+    return try all(of: run).last { $0.heldOutLoss != nil }
   }
 }
 

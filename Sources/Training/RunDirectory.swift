@@ -141,7 +141,13 @@ public struct RunDirectory: Sendable {
           .cannotCreate, path, "can't be opened: \(systemErrorText())",
           remedy: "make sure that the run's directory is writable")
       }
-      if lock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+      var status = lock(descriptor, LOCK_EX | LOCK_NB)
+      // A program that this process is starting just now holds a copy of a lock that was given back, for a moment.
+      for _ in 0..<20 where status != 0 && errno == EWOULDBLOCK {
+        usleep(10_000)
+        status = lock(descriptor, LOCK_EX | LOCK_NB)
+      }
+      if status == 0 {
         problem = nil
       } else if errno == EWOULDBLOCK {
         close(descriptor)

@@ -255,11 +255,13 @@ public final class Trainer {
         imagesPerSecond: Double(settings.batchSize) / seconds(since: stepStart),
         seconds: log.secondsBefore + seconds(since: start))
       if endsEpoch {
-        let heldOut = heldOutLoss()
+        let losses = heldOutLosses()
+        let heldOut = losses.reduce(0, +) / Double(losses.count)
         guard heldOut.isFinite else {
           throw TrainingError.diverged(step: step, loss: heldOut, gradientNorm: norm)
         }
         metrics.heldOutLoss = heldOut
+        metrics.heldOutLossByTime = Self.byTime(losses)
       }
       try log.append(metrics)
       try handle(.step(metrics))
@@ -291,11 +293,20 @@ public final class Trainer {
     return path
   }
 
-  /// The loss of the weights to sample from.
-  private func heldOutLoss() -> Double {
+  /// [count] The losses of the weights to sample from, in the order of the times, which are stratified.
+  private func heldOutLosses() -> [Double] {
     let best = loop.state.bestParameters
     engine.parametersChanged(best)
     defer { engine.parametersChanged(loop.state.parameters) }
-    return engine.loss(heldOut, parameters: best)
+    return engine.exampleLosses(heldOut, parameters: best)
+  }
+
+  /// The means of ten equal stretches of losses that are in the order of their times.
+  static func byTime(_ losses: [Double]) -> [Double]? {
+    guard losses.count >= 10 else { return nil }
+    return (0..<10).map { bin in
+      let part = losses[bin * losses.count / 10..<(bin + 1) * losses.count / 10]
+      return part.reduce(0, +) / Double(part.count)
+    }
   }
 }

@@ -81,7 +81,11 @@ struct InspectCommand: ParsableCommand {
     }
     report.add("sound_checkpoints", sound, as: sound.map(\.text).joined(separator: ", "))
     do throws(FileError) {
-      report.add("held_out_loss", try StepMetrics.lastHeldOutLoss(of: run))
+      let last = try StepMetrics.lastHeldOut(of: run)
+      report.add("held_out_loss", last?.heldOutLoss)
+      report.add(
+        "held_out_loss_by_time", last?.heldOutLossByTime,
+        as: last?.heldOutLossByTime?.map { Terminal.fixed($0, 3) }.joined(separator: " "))
     } catch {
       problems.append(error.description)
     }

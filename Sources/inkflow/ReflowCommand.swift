@@ -93,7 +93,7 @@ struct ReflowCommand: ParsableCommand {
     }
     // All that could be missing at the end is looked for at the beginning: images, and the loss of RUN.
     let data = try images(of: record)
-    _ = try StepMetrics.lastHeldOutLoss(of: source)
+    _ = try StepMetrics.lastHeldOut(of: source)
     let directory = output ?? original.appendingPath("reflow")
     let flow = try openFlow(original)
     let plan = try plan(in: directory, record, flow)

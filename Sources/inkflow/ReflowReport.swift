@@ -101,7 +101,7 @@ struct ReflowReport {
     row.add("checkpoint", flow.path, as: "")
     row.add("straightness", mean, digits: 4)
     row.add("straightness_error", (squares / (count - 1) / count).squareRoot(), digits: 4)
-    row.add("held_out_loss", try StepMetrics.lastHeldOutLoss(of: source.run), digits: 4)
+    row.add("held_out_loss", try StepMetrics.lastHeldOut(of: source.run)?.heldOutLoss, digits: 4)
     row.add(
       "frechet_distances", distances,
       as: distances?.map { Terminal.fixed($0, 2) }.joined(separator: " "))

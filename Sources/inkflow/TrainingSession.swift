@@ -36,7 +36,7 @@ struct TrainingSession {
         let done = metrics.step - firstStep
         let left = watch.seconds / Double(done) * Double(steps - metrics.step)
         try progress.show(
-          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  mean loss \(Terminal.fixed(mean, 4))  "
+          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  mean loss \(Terminal.fixed(mean, 4))\(explained(mean))  "
             + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
             + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
           fraction: Double(metrics.step) / Double(steps))
@@ -50,7 +50,7 @@ struct TrainingSession {
           Terminal.note("the loss curve could not be drawn: \(error)")
         }
         var text =
-          "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4)), "
+          "epoch \(metrics.epoch + 1): held-out loss \(Terminal.fixed(metrics.heldOutLoss ?? .nan, 4))\(explained(metrics.heldOutLoss ?? .nan)), "
         switch sheet {
         case .success(let path): text += "samples in \(path)"
         case .failure(let error): text += "no samples could be drawn: \(error)"
@@ -73,6 +73,12 @@ struct TrainingSession {
         + "\(lastLosses.count) steps \(Terminal.fixed(mean, 4))"
         + (heldOutLoss.map { ", held-out loss \(Terminal.fixed($0, 4))" } ?? ""))
     try report("draw images with: inkflow sample \(trainer.run.path)")
+  }
+
+  /// How much of what the best affine field leaves a loss explains: whether it is normal, at a glance.
+  private func explained(_ loss: Double) -> String {
+    guard let affine = record.lossScale.affineField, affine > 0, loss < affine else { return "" }
+    return " (\(Int(100 * (1 - loss / affine))) % of the best affine field's explained)"
   }
 
   private func announce() {

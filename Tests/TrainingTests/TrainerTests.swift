@@ -371,7 +371,7 @@ import Training
           $0.dequantize = dequantize
           $0.learningRate = 1e-30
         }.train { _ in }
-        return try #require(try StepMetrics.lastHeldOutLoss(of: run))
+        return try #require(try StepMetrics.lastHeldOut(of: run)?.heldOutLoss)
       }
       // The network begins as the zero field, so the loss is that of u itself, and a level's noise adds a little.
       #expect(losses[0] != losses[1])
