@@ -61,7 +61,7 @@ let package = Package(
     .executableTarget(
       name: "inkflow",
       dependencies: [
-        "Files", "Kernels", "Imagery", "Sampling", "Training", "Network", "Flow",
+        "Files", "Kernels", "Imagery", "Sampling", "Training", "Network", "Flow", "Statistics",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),

@@ -3,9 +3,10 @@ import Foundation
 import Imagery
 import Kernels
 import Sampling
+import Statistics
 import Training
 
-/// What the rounds of a reflow have come to: draws samples of each flow, and writes `report.json` and `reflow.png`.
+/// What the rounds of a reflow have come to: draws samples of each flow, and writes `report.json` and `reflow.svg`.
 struct ReflowReport {
   /// A flow to report on.
   struct Source {
@@ -91,21 +92,19 @@ struct ReflowReport {
     let (solved, straightness) = try flow.straightness(
       numbers, seed: plan.seed, rtol: plan.rtol, atol: plan.atol, on: pool, progress: show("rk45"))
     images.append(solved)
-    let count = Double(plan.samples)
-    let mean = straightness.reduce(0, +) / count
-    let squares = straightness.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let mean = MeanEstimate(straightness)
     let distances = space.map { space in images.map { space.distance(of: $0.values) } }
     var row = Report()
     row.add("name", source.name)
     row.add("run", source.run.path, as: "")
     row.add("checkpoint", flow.path, as: "")
-    row.add("straightness", mean, digits: 4)
-    row.add("straightness_error", (squares / (count - 1) / count).squareRoot(), digits: 4)
+    row.add("straightness", mean.mean, digits: 4)
+    row.add("straightness_error", mean.standardError, digits: 4)
     row.add("held_out_loss", try StepMetrics.lastHeldOutLoss(of: source.run), digits: 4)
     row.add(
       "frechet_distances", distances,
       as: distances?.map { Terminal.fixed($0, 2) }.joined(separator: " "))
-    row.add("evaluations", Double(solved.evaluations.reduce(0, +)) / count, digits: 1)
+    row.add("evaluations", MeanEstimate(solved.evaluations.map { Double($0) }).mean, digits: 1)
     return (row, images)
   }
 }
