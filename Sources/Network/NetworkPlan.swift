@@ -83,6 +83,13 @@ package struct NetworkPlan: Sendable {
     scratch.attention = max(scratch.attention, attention.scratchCount)
   }
 
+  /// Floats of memory that training on one thread takes: a workspace, prepared weights, and eight times the parameters:
+  /// themselves, their moving average, two moments, and four sums of gradients.
+  var trainingSize: Int {
+    activations.count + gradients.count + scratch.trainingSize + forwardWeights.count
+      + backwardWeights.count + 8 * parameters.count
+  }
+
   // MARK: Layers with weights
 
   /// A linear layer's parameters, and the place of its transposed weights.

@@ -58,18 +58,19 @@ public struct UNet: FlowNetwork {
     var upsampler: ConvolutionLayer?
   }
 
-  /// Floats of the weights with their moments and gradients and of one worker's tensors: 16 GB.
+  /// Floats of memory: 16 GB.
   private static let largestSize = 1 << 32
 
   /// - Throws: `ConfigurationError` if no network can have this shape.
   public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
     try configuration.validate()
     self.init(sound: configuration, forTraining: true)
-    let floats = plan.activations.count + plan.gradients.count + 4 * plan.parameters.count
+    let floats = plan.trainingSize
     guard floats <= Self.largestSize else {
       throw ConfigurationError(
         "a network of \(configuration.blockOutputChannels) channels for images of \(shape.height)×\(shape.width) needs "
-          + "\(floats >> 28) GB for each thread; choose smaller images or fewer channels")
+          + "\(floats >> 28) GB to be trained on one thread, at most 16 are supported; choose smaller images or fewer channels"
+      )
     }
   }
 

@@ -12,6 +12,9 @@ struct ScratchPlan: Sendable {
   var attention = 0
   /// `Convolution3x3.scratchCount`.
   var convolution = 0
+
+  /// Of all of a workspace's scratch arenas. `padded` and `plain` are there twice.
+  var trainingSize: Int { 2 * padded + 2 * plain + channels + attention + convolution }
 }
 
 /// The memory in which one worker runs a micro-batch, allocated once by a finished plan. Only that worker may touch it.
