@@ -36,10 +36,15 @@ package enum PointDistribution: String, CaseIterable, Sendable {
   /// - Parameter point: [2].
   package func logDensity(_ point: Span<Double>) -> Double? {
     guard self == .checkerboard else { return mixture?.logDensity(point) }
-    let isInside = point[0] >= -2 && point[0] < 2 && point[1] >= -2 && point[1] < 2
-    let square = Int(point[0].rounded(.down)) + Int(point[1].rounded(.down))
+    // A square has all of its edges, as a point that lies just below one may be rounded onto it.
+    func places(_ x: Double) -> [Double] {
+      [x.rounded(.down), x.rounded(.up) - 1].filter { (-2...1).contains($0) }
+    }
+    let isInside = places(point[0]).contains { column in
+      places(point[1]).contains { row in (column + row).remainder(dividingBy: 2) == 0 }
+    }
     // log(1/8)
-    return isInside && square.isMultiple(of: 2) ? -2.0794415416798357 : -.infinity
+    return isInside ? -2.0794415416798357 : -.infinity
   }
 
   /// Plots show ±extent.
