@@ -16,7 +16,7 @@ package struct Attention: Sendable {
   package var channels: Int { headCount * headWidth }
   package var weightCount: Int { headCount * tokens * tokens }
   /// Floats of working memory: a transposed head, and a matrix of scores.
-  package var scratchCount: Int { tokens * max(headWidth, tokens) + tokens * tokens }
+  package var scratchCount: Int { tokens * (headWidth + tokens) }
 
   private var scale: Float { 1 / Float(headWidth).squareRoot() }
 
@@ -66,7 +66,7 @@ package struct Attention: Sendable {
     precondition(weights.count == weightCount && scratch.count >= scratchCount)
     let (q, k, v, weights, gradient) = (q.pointer, k.pointer, v.pointer, weights.pointer, gradient.pointer)
     let (dq, dk, dv, transposed) = (dq.pointer, dk.pointer, dv.pointer, scratch.pointer)
-    let scores = transposed + tokens * max(headWidth, tokens)
+    let scores = transposed + tokens * headWidth
     for head in 0..<headCount {
       let (first, p) = (head * headWidth, weights + head * tokens * tokens)
       Contraction(

@@ -1,5 +1,5 @@
 /// What a random number is for. Together with the seed, a step and an index it names the number, so that
-/// no two uses ever share one. The raw values are part of every recorded run: never renumber them.
+/// no two uses in one run share one. The raw values are part of every recorded run: never renumber them.
 public enum RandomPurpose: UInt32, Sendable {
   case initialization = 1
   case shuffle = 2
@@ -9,6 +9,7 @@ public enum RandomPurpose: UInt32, Sendable {
   case heldOutTime = 6
   case heldOutNoise = 7
   case samplingNoise = 8
+  /// The built-in strokes, or the toy's points: no run has both.
   case synthetic = 9
   case straightnessTime = 10
   case likelihoodDequantization = 11
