@@ -4,7 +4,7 @@ import Kernels
 /// A distribution of points in the plane, to watch flow matching on. Points lie within about ±2 and are drawn by
 /// Philox: point number i depends on the generator alone.
 package enum PointDistribution: String, CaseIterable, Sendable {
-  /// Two Gaussians at ±(1, 1) with σ = 0.05: the 2-D tutorial's data.
+  /// Two Gaussians at ±(1, 1) with σ = 0.05: the data of the 2-D tutorial (`docs/equations.md`).
   case twoClusters = "two-clusters"
   /// Eight Gaussians on a circle of radius 1.8 with σ = 0.1.
   case eightGaussians = "eight-gaussians"
@@ -122,5 +122,28 @@ package struct PointExamples: ExampleSource {
     data[0] = Float(point.x)
     data[1] = Float(point.y)
     random.noise.fillNormals(noise)
+  }
+}
+
+extension Batch {
+  /// The flow-matching loss of any field on these examples: the trained one's beside the exact one's.
+  package func loss<Field: VelocityField & ~Copyable>(of field: inout Field) throws -> Double {
+    let dimension = source.dimension
+    let (noise, data) = (Arena(count: dimension), Arena(count: dimension))
+    var (states, times, velocities): ([Double], [Double], [Double]) = ([], [], [])
+    for index in 0..<count {
+      let t = Double(draw(index, noise: noise.mutable(noise.all), data: data.mutable(data.all)))
+      for i in 0..<dimension {
+        let (x0, x1) = (Double(noise[noise.all][i]), Double(data[data.all][i]))
+        states.append((1 - t) * x0 + t * x1)
+        velocities.append(x1 - x0)
+      }
+      times.append(t)
+    }
+    var predictions = states
+    var span = predictions.mutableSpan
+    try field.evaluate(states.span, times: times.span, samples: Array(0..<count).span, into: &span)
+    let squares = zip(predictions, velocities).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    return squares / Double(velocities.count)
   }
 }

@@ -23,7 +23,7 @@ struct ToySession {
     let seconds: Double
   }
 
-  /// Adam as the tutorial has it: a constant rate, no decay of weights, no clipping, no average.
+  /// Adam as in the 2-D tutorial (`docs/equations.md`): a constant rate, no decay of weights, no clipping, no average.
   private func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(recipe: .rectifiedFlow, steps: steps, seed: command.seed)
     settings.batchSize = command.batchSize

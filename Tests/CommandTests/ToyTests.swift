@@ -93,7 +93,7 @@ import Testing
       #expect(likelihood.contains(" ± ") && likelihood.contains("-2.0794 on the same 2000 points"))
       #expect(result.value("pictures")?.contains("density.svg") == true)
       #expect(
-        result.output.contains("summed loss: over components, as the 2-D tutorial prints it"),
+        result.output.contains("summed loss: over components, as some tutorials print it"),
         "\(result.output)")
       #expect(FileManager.default.fileExists(atPath: directory + "/outputs/toy/density.svg"))
     }

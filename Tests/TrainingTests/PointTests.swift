@@ -125,7 +125,7 @@ import Training
 
   // MARK: Training
 
-  /// Adam as the tutorial has it: a constant rate, no decay of weights, no clipping, no average.
+  /// Adam as in the 2-D tutorial: a constant rate, no decay of weights, no clipping, no average.
   private func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(recipe: .rectifiedFlow, steps: steps, seed: 1)
     settings.batchSize = 150
