@@ -80,7 +80,7 @@ public struct Philox: Sendable {
 }
 
 extension Philox {
-  /// The random numbers of which sample number `sample` gets its noise x₀, wherever it is drawn.
+  /// The generator of x₀ of sample number `sample`.
   package static func noise(ofSample sample: Int, seed: UInt64) -> Philox {
     Philox(seed: seed, purpose: .samplingNoise, index: UInt32(sample))
   }

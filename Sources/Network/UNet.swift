@@ -142,7 +142,7 @@ public struct UNet: FlowNetwork {
     h = second.output
 
     var upLevels: [UpLevel] = []
-    for (i, shapes) in configuration.upLevels.enumerated() {
+    for (i, levelChannels) in configuration.upLevelChannels.enumerated() {
       var level = UpLevel(shape: h.shape)
       let attends = configuration.attentionLevels[channels.count - 1 - i]
       for j in 0...configuration.layersPerBlock {
@@ -151,7 +151,7 @@ public struct UNet: FlowNetwork {
         var unit = Unit(
           concatenation: concatenation,
           residual: residual(
-            "up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output,
+            "up_blocks.\(i).resnets.\(j)", concatenation.output, levelChannels.output,
             outputLifetime: attends ? .unit : .pass))
         if attends {
           unit.attention = attention("up_blocks.\(i).attentions.\(j)", unit.residual.output)
@@ -253,10 +253,10 @@ public struct UNet: FlowNetwork {
 
   private func forEachPortion(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
     for first in stride(
-      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.imagesAtATime(shape))
+      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.portionSize(of: shape))
     {
       var portion = pass
-      portion.images = first..<min(first + plan.imagesAtATime(shape), pass.images.upperBound)
+      portion.images = first..<min(first + plan.portionSize(of: shape), pass.images.upperBound)
       body(portion)
     }
   }
