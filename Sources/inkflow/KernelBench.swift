@@ -1,5 +1,4 @@
 import Kernels
-import Network
 
 /// The median time of a call, in seconds, over at least `runs` calls and `total` seconds, after one
 /// warm-up.

@@ -5,7 +5,6 @@ import Foundation
 import Imagery
 import Kernels
 import Network
-import Sampling
 import Training
 
 extension PointDistribution: ExpressibleByArgument {}
