@@ -67,11 +67,11 @@ let package = Package(
     .executableTarget(
       name: "inkflow",
       dependencies: [
-        "Files", "Kernels", "Imagery", "Sampling", "Training", "Evaluation", "Network", "Flow",
+        "Files", "Kernels", "Imagery", "Sampling", "Training", "Evaluation", "Network", "Flow", "Statistics",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Flow"], path: "Tests/TestSupport", swiftSettings: swift),
     tests("KernelsTests", ["Kernels"]),
     tests("NetworkTests", ["Sampling", "Network", "Kernels", "Files"], resources: [.copy("Fixtures")]),
     tests("StatisticsTests", ["Statistics", "TestSupport"]),
@@ -79,7 +79,10 @@ let package = Package(
     tests("ImageryTests", ["Imagery", "Files"]),
     tests(
       "TrainingTests",
-      ["Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter"],
+      [
+        "Training", "Sampling", "Imagery", "Network", "Flow", "Kernels", "Files", "AllocationCounter",
+        "TestSupport",
+      ],
       resources: [.copy("Fixtures")]),
     tests("CommandTests", ["inkflow", "Training", "Sampling", "Imagery", "Network", "Kernels"]),
   ]

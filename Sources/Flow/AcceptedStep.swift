@@ -30,9 +30,6 @@ public struct AcceptedStep: ~Escapable {
     end = step.end
   }
 
-  /// Whether the method has a polynomial between the ends; only the embedded ones do.
-  public var isInterpolable: Bool { tableau.embedded != nil }
-
   /// Evaluates the interpolating polynomial (of order 4 for Dormand–Prince) at a time within the step.
   ///
   /// - Parameter states: [samples, dimension].
@@ -59,7 +56,7 @@ public struct AcceptedStep: ~Escapable {
   ///   - times: in any order.
   ///   - body: is lent the state, [dimension], of a sample (its row of the states given to the solver) at
   ///     `times[index]`.
-  /// - Precondition: the step is interpolable, unless each of the times is an end.
+  /// - Precondition: the method is an embedded one, unless each of the times is an end.
   public func forEachState(
     at times: [Double], _ body: (_ sample: Int, _ index: Int, _ state: Span<Double>) throws -> Void
   ) rethrows {

@@ -5,12 +5,12 @@ public enum FlowMatchingLoss {
   /// The part of the mean that is due to the components given: Σ (v − u)² / total.
   ///
   /// Summed in ascending order, in double precision: the same bits whatever thread has which samples, as
-  /// long as the callers' parts are one per sample and are added in the order of the samples.
+  /// long as there is one call for each sample, and the losses are added in the order of the samples.
   ///
   /// - Parameters:
   ///   - prediction: v, [count].
   ///   - velocity: u, [count].
-  ///   - total: the components over which the mean is taken, those of the whole batch.
+  ///   - total: the components over which the mean is taken: of one sample's loss, its dimension.
   public static func evaluate(
     prediction: Span<Float>, velocity: Span<Float>, total: Int
   ) -> Double {
@@ -25,7 +25,9 @@ public enum FlowMatchingLoss {
 
   /// The gradient of the mean with respect to the prediction: 2·(v − u) / total.
   ///
-  /// - Parameter gradient: [count], to be overwritten.
+  /// - Parameters:
+  ///   - total: as in `evaluate`; of a batch's loss, the components of all of its samples.
+  ///   - gradient: [count], to be overwritten.
   public static func gradient(
     prediction: Span<Float>, velocity: Span<Float>, total: Int, into gradient: inout MutableSpan<Float>
   ) {

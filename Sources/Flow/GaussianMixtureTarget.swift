@@ -19,9 +19,19 @@ public struct GaussianMixtureTarget: DivergenceField, Sendable {
       self.standardDeviation = standardDeviation
     }
 
-    /// log(w·N(x; t·μ, S·I)) of a state x, [dimension], where S = (1 − t)² + t²·s².
+    /// S = (1 − t)² + t²·s², the variance of x_t in a dimension where the noise has variance 1 and the data s².
+    func variance(time t: Double) -> Double {
+      (1 - t) * (1 - t) + t * t * standardDeviation * standardDeviation
+    }
+
+    /// g = (t·s² − (1 − t)) / S, the slope of the marginal field where noise and data are normal.
+    func gain(time t: Double) -> Double {
+      (t * standardDeviation * standardDeviation - (1 - t)) / variance(time: t)
+    }
+
+    /// log(w·N(x; t·μ, S·I)) of a state x, [dimension].
     func logJointDensity(_ state: Span<Double>, time t: Double) -> Double {
-      let variance = LinearPath.variance(standardDeviation, time: t)
+      let variance = variance(time: t)
       var distance = 0.0
       for j in mean.indices {
         let difference = state[j] - t * mean[j]
@@ -57,7 +67,7 @@ public struct GaussianMixtureTarget: DivergenceField, Sendable {
       let state = states.extracting(first..<first + dimension)
       for j in 0..<dimension { velocities[first + j] = 0 }
       for (component, responsibility) in zip(components, responsibilities(state, time: t)) {
-        let gain = LinearPath.gain(component.standardDeviation, time: t)
+        let gain = component.gain(time: t)
         for j in 0..<dimension {
           let mean = component.mean[j]
           velocities[first + j] += responsibility * (mean + gain * (state[j] - t * mean))
@@ -91,8 +101,8 @@ public struct GaussianMixtureTarget: DivergenceField, Sendable {
       let state = states.extracting(first..<first + dimension)
       var divergence = 0.0
       for (component, responsibility) in zip(components, responsibilities(state, time: t)) {
-        let gain = LinearPath.gain(component.standardDeviation, time: t)
-        let variance = LinearPath.variance(component.standardDeviation, time: t)
+        let gain = component.gain(time: t)
+        let variance = component.variance(time: t)
         var sum = Double(dimension) * gain
         for j in 0..<dimension {
           let mean = component.mean[j]

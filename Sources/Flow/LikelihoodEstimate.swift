@@ -1,5 +1,7 @@
-/// A mean number of bits per dimension, with what it can be trusted for: its standard error, and how far a second
-/// solve at half the tolerance is away.
+import Statistics
+
+/// A mean log-likelihood, in bits per dimension of images or in nats of points, with what it can be trusted for: its
+/// standard error, and how far a second solve at half the tolerance is away.
 ///
 /// A coarse solve of a likelihood is wrong by any amount, in either direction, without looking so. The error of an
 /// adaptive solve is about proportional to its tolerance, so the difference between the two solves is about the
@@ -20,40 +22,30 @@ public struct LikelihoodEstimate: Sendable {
   /// The mean of |coarse − fine|, both with the same noise and probes: errors of different images don't cancel.
   public let difference: Double
 
-  /// The largest difference that leaves the mean worth printing: that of the error bar, or 0.01 bits where this is
-  /// less; but never 0.1 bits, which is what tells models apart.
+  /// The largest difference that leaves the mean worth printing: that of the error bar, or 0.01 where this is less;
+  /// but never more than 0.1, which is what tells models apart.
   public var allowedDifference: Double { min(max(standardError ?? 0, 0.01), 0.1) }
 
   public var isReliable: Bool { difference <= allowedDifference }
 
   /// - Parameters:
-  ///   - coarse: [draws, images] bits per dimension at a tolerance.
+  ///   - coarse: [draws, images or points] at a tolerance.
   ///   - fine: the same at half the tolerance.
   ///   - drawCount: the draws of dequantisation noise and probes.
   public init(coarse: [Double], fine: [Double], drawCount: Int) {
     precondition(coarse.count == fine.count && drawCount > 0 && !fine.isEmpty)
     precondition(fine.count.isMultiple(of: drawCount))
     let imageCount = fine.count / drawCount
-    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
-    func squaredDeviations(_ values: [Double]) -> Double {
-      let center = mean(values)
-      return values.reduce(0) { $0 + ($1 - center) * ($1 - center) }
+    let images = (0..<imageCount).map { image in
+      MeanEstimate((0..<drawCount).map { fine[$0 * imageCount + image] })
     }
-    let draws = (0..<imageCount).map { image in
-      (0..<drawCount).map { fine[$0 * imageCount + image] }
-    }
-    byImage = draws.map(mean)
-    self.mean = mean(fine)
-    coarseMean = mean(coarse)
-    difference = mean(zip(coarse, fine).map { abs($0 - $1) })
-    let count = Double(imageCount)
-    standardError =
-      imageCount > 1 ? (squaredDeviations(byImage) / (count - 1) / count).squareRoot() : nil
-    let perImage = Double(drawCount)
+    byImage = images.map(\.mean)
+    mean = MeanEstimate(fine).mean
+    coarseMean = MeanEstimate(coarse).mean
+    difference = MeanEstimate(zip(coarse, fine).map { abs($0 - $1) }).mean
+    standardError = MeanEstimate(byImage).standardError
+    let variances = images.compactMap(\.variance)
     standardErrorOfDraws =
-      drawCount > 1
-      ? (draws.reduce(0) { $0 + squaredDeviations($1) / (perImage - 1) / perImage } / (count * count))
-        .squareRoot()
-      : nil
+      variances.isEmpty ? nil : variances.reduce(0, +).squareRoot() / Double(imageCount)
   }
 }

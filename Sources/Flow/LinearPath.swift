@@ -20,23 +20,15 @@ public enum LinearPath {
     for i in velocity.indices { velocity[i] = data[i] - noise[i] }
   }
 
-  /// The data that a state is expected to become: E[x₁ | x_t] = x_t + (1 − t)·u, where u is the marginal
-  /// field at (x_t, t).
+  /// The data that a state is expected to become: E[x₁ | x_t] = x_t + (1 − t)·u(x_t, t).
+  ///
+  /// The marginal field u(x, t) = E[x₁ − x₀ | x_t = x] averages over all pairs that pass through x: it is what a
+  /// trained network approximates.
   public static func posteriorMean(
     state: Span<Float>, velocity: Span<Float>, time: Float, into mean: inout MutableSpan<Float>
   ) {
     precondition(state.count == mean.count && velocity.count == mean.count)
     let remaining = 1 - time
     for i in mean.indices { mean[i] = state[i] + remaining * velocity[i] }
-  }
-
-  /// (1 − t)² + t²·s², the variance of x_t in a dimension where the noise has variance 1 and the data s².
-  static func variance(_ s: Double, time t: Double) -> Double {
-    (1 - t) * (1 - t) + t * t * s * s
-  }
-
-  /// (t·s² − (1 − t)) / ((1 − t)² + t²·s²), the slope of the marginal field where noise and data are normal.
-  static func gain(_ s: Double, time t: Double) -> Double {
-    (t * s * s - (1 - t)) / variance(s, time: t)
   }
 }

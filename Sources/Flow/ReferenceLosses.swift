@@ -15,8 +15,9 @@ extension Moments {
 
 extension Covariance {
   /// The loss of the best affine field with uniform t: (π/2)·mean √λ over the eigenvalues λ of the
-  /// covariance. It is the exact field of a Gaussian with the data's covariance (see
-  /// `GaussianTarget.irreducibleLoss`, in the eigenvectors' coordinates), and the loss of an affine field
+  /// covariance. It is the exact field of a Gaussian with the data's covariance: in the
+  /// eigenvectors' coordinates the variance of u given x_t is λ/((1 − t)² + t²·λ), whose integral over t is (π/2)·√λ.
+  /// And the loss of an affine field
   /// depends on nothing but mean and covariance. A few thousand samples of a large data set estimate it well,
   /// though somewhat too low.
   public func affineFieldLoss() -> Double {

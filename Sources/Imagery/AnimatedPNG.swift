@@ -1,7 +1,7 @@
 import Files
 
-/// Pictures of one size shown one after the other, in one file: APNG (PNG specification, third edition,
-/// sections 4.9 and 11.3.6). Whatever knows PNG but not APNG shows the first frame.
+/// Pictures of one size shown one after the other, over and over, in one file: APNG (PNG specification, third
+/// edition, sections 4.9 and 11.3.6). Whatever knows PNG but not APNG shows the first frame.
 ///
 /// Every frame is encoded as a PNG file, whose compressed data is then taken over: as IDAT for the first, as
 /// fdAT for the others.
@@ -10,17 +10,13 @@ public struct AnimatedPNG: Equatable, Sendable {
   public let secondsPerFrame: Double
   /// How long the last frame stays.
   public let lastFrameSeconds: Double
-  /// Whether it starts over, without end; otherwise it is played once.
-  public let loops: Bool
 
   /// The format counts in 16 bits: here in milliseconds.
   private static let maximumSeconds = 65.535
 
   /// - Parameter lastFrameSeconds: nil for as long as the others.
   /// - Precondition: at least one frame, all of one size and number of channels, times from 0 to 65.535 s.
-  public init(
-    frames: [PNGImage], secondsPerFrame: Double, lastFrameSeconds: Double? = nil, loops: Bool = true
-  ) {
+  public init(frames: [PNGImage], secondsPerFrame: Double, lastFrameSeconds: Double? = nil) {
     precondition(!frames.isEmpty, "an animation without frames")
     let first = frames[0]
     precondition(
@@ -33,7 +29,6 @@ public struct AnimatedPNG: Equatable, Sendable {
     self.frames = frames
     self.secondsPerFrame = secondsPerFrame
     self.lastFrameSeconds = lastFrameSeconds
-    self.loops = loops
   }
 
   /// The animation as the bytes of a file, with `text` (keyword, value) in front of the image data.
@@ -50,8 +45,8 @@ public struct AnimatedPNG: Equatable, Sendable {
       if index == 0 {
         file += png[..<chunks[0].range.lowerBound]
         for chunk in chunks.prefix(while: { $0.type != "IDAT" }) { file += png[chunk.range] }
-        file += PNGChunks.chunk(
-          "acTL", UInt32(frames.count).bigEndianBytes + UInt32(loops ? 0 : 1).bigEndianBytes)
+        // 0 plays: without end.
+        file += PNGChunks.chunk("acTL", UInt32(frames.count).bigEndianBytes + UInt32(0).bigEndianBytes)
       }
       file += control(frame: index, sequence: &sequence)
       for chunk in data {

@@ -1,7 +1,18 @@
+import Kernels
+
 /// Many images of one size as one picture, in reading order.
 public enum ContactSheet {
   /// The grey of gaps and empty cells: told from the black ground of digits without outshining them.
   public static let background: UInt8 = 48
+
+  /// Images of a height, a width and channels; otherwise as below.
+  public static func image(
+    pixels: [UInt8], height: Int, width: Int, channels: Int, columns: Int, padding: Int = 2, scale: Int? = nil
+  ) -> PNGImage {
+    image(
+      pixels: pixels, of: ImageShape(height: height, width: width, channels: channels), columns: columns,
+      padding: padding, scale: scale)
+  }
 
   /// - Parameters:
   ///   - pixels: [count, height, width, channels], row-major, at least one image.
@@ -9,15 +20,14 @@ public enum ContactSheet {
   ///   - padding: pixels around and between the images, whatever the scale.
   ///   - scale: side of the square that each pixel becomes; nil for what makes images of about 64 pixels a side.
   public static func image(
-    pixels: [UInt8], height: Int, width: Int, channels: Int, columns: Int, padding: Int = 2, scale: Int? = nil
+    pixels: [UInt8], of shape: ImageShape, columns: Int, padding: Int = 2, scale: Int? = nil
   ) -> PNGImage {
-    precondition(height > 0 && width > 0 && channels > 0, "images without pixels")
+    let (height, width, channels) = (shape.height, shape.width, shape.channels)
     let side = max(height, width)
     let scale = scale ?? max(1, (64 + side / 2) / side)
     precondition(columns > 0 && scale > 0 && padding >= 0, "columns and scale are at least 1")
-    let size = height * width * channels
-    precondition(!pixels.isEmpty && pixels.count.isMultiple(of: size), "not a whole number of images")
-    let count = pixels.count / size
+    precondition(!pixels.isEmpty && pixels.count.isMultiple(of: shape.count), "not a whole number of images")
+    let count = pixels.count / shape.count
     let columns = min(columns, count)
     let rows = (count + columns - 1) / columns
     let cellWidth = width * scale + padding

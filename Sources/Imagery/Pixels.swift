@@ -28,8 +28,8 @@ public enum Pixels {
     for index in bytes.indices { values[index] = normalized(bytes[index]) }
   }
 
-  /// Writes `bytes` with uniform noise of one grey level over `values`: x = (k + u)/128 − 1, of which a model can
-  /// have a density. Pixel i takes the i-th block's number.
+  /// Writes `bytes` with uniform noise of one grey level over `values`: x = (k + u)/128 − 1. Bytes alone are discrete
+  /// points, on which a density would be infinite. Pixel i takes the i-th block's number.
   ///
   /// - Precondition: the counts are equal.
   public static func dequantize(_ bytes: Span<UInt8>, _ noise: Philox, into values: inout MutableSpan<Float>)

@@ -56,10 +56,10 @@ package enum ActivationFunction: String, Sendable, CaseIterable {
     let (count, x, tangent, gradient, dx) = (
       x.count, x.pointer, tangent.pointer, tangentGradient.pointer, dx.pointer
     )
-    forEachVector(count) { i, lanes in
-      let product = tangent.lanes(at: i, count: lanes) * gradient.lanes(at: i, count: lanes)
-      let curvature = secondDerivative(x.lanes(at: i, count: lanes))
-      dx.store(dx.lanes(at: i, count: lanes).addingProduct(product, curvature), at: i, count: lanes)
+    forEachVector(count) { i, width in
+      let product = tangent.lanes(at: i, count: width) * gradient.lanes(at: i, count: width)
+      let curvature = secondDerivative(x.lanes(at: i, count: width))
+      dx.store(dx.lanes(at: i, count: width).addingProduct(product, curvature), at: i, count: width)
     }
   }
 
@@ -109,14 +109,14 @@ private func hyperbolicTangentDerivative(_ x: Lanes) -> Lanes {
 
 @inline(__always)
 private func map(_ count: Int, _ x: Source, into y: Destination, _ f: (Lanes) -> Lanes) {
-  forEachVector(count) { i, lanes in y.store(f(x.lanes(at: i, count: lanes)), at: i, count: lanes) }
+  forEachVector(count) { i, width in y.store(f(x.lanes(at: i, count: width)), at: i, count: width) }
 }
 
 @inline(__always)
 private func map(
   _ count: Int, _ x: Source, _ dy: Source, into dx: Destination, _ f: (_ x: Lanes, _ dy: Lanes) -> Lanes
 ) {
-  forEachVector(count) { i, lanes in
-    dx.store(f(x.lanes(at: i, count: lanes), dy.lanes(at: i, count: lanes)), at: i, count: lanes)
+  forEachVector(count) { i, width in
+    dx.store(f(x.lanes(at: i, count: width), dy.lanes(at: i, count: width)), at: i, count: width)
   }
 }

@@ -87,7 +87,7 @@ package final class Arena: @unchecked Sendable {
     }
   }
 
-  /// Nothing of no slice: an argument that may be left out.
+  /// nil for nil, for optional arguments.
   package subscript(optional slice: Slice?) -> Span<Float>? {
     @_lifetime(borrow self)
     get {

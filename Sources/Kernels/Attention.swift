@@ -16,7 +16,7 @@ package struct Attention: Sendable {
   package var channels: Int { headCount * headWidth }
   package var weightCount: Int { headCount * tokens * tokens }
   /// Floats of working memory: a transposed head, and a matrix of scores.
-  package var scratchCount: Int { tokens * max(headWidth, tokens) + tokens * tokens }
+  package var scratchCount: Int { tokens * (headWidth + tokens) }
 
   private var scale: Float { 1 / Float(headWidth).squareRoot() }
 
@@ -66,7 +66,7 @@ package struct Attention: Sendable {
     precondition(weights.count == weightCount && scratch.count >= scratchCount)
     let (q, k, v, weights, gradient) = (q.pointer, k.pointer, v.pointer, weights.pointer, gradient.pointer)
     let (dq, dk, dv, transposed) = (dq.pointer, dk.pointer, dv.pointer, scratch.pointer)
-    let scores = transposed + tokens * max(headWidth, tokens)
+    let scores = transposed + tokens * headWidth
     for head in 0..<headCount {
       let (first, p) = (head * headWidth, weights + head * tokens * tokens)
       Contraction(
@@ -103,14 +103,14 @@ package struct Attention: Sendable {
     for i in 0..<tokens { largest = max(largest, row[i]) }
     let scale = Lanes(repeating: scale)
     var total: Float = 0
-    forEachVector(tokens) { i, lanes in
-      let e = exp((row.lanes(at: i, count: lanes) - Lanes(repeating: largest)) * scale)
-      row.store(e, at: i, count: lanes)
-      for lane in 0..<lanes { total += e[lane] }
+    forEachVector(tokens) { i, width in
+      let e = exp((row.lanes(at: i, count: width) - Lanes(repeating: largest)) * scale)
+      row.store(e, at: i, count: width)
+      for lane in 0..<width { total += e[lane] }
     }
     let reciprocal = Lanes(repeating: 1 / total)
-    forEachVector(tokens) { i, lanes in
-      row.store(row.lanes(at: i, count: lanes) * reciprocal, at: i, count: lanes)
+    forEachVector(tokens) { i, width in
+      row.store(row.lanes(at: i, count: width) * reciprocal, at: i, count: width)
     }
   }
 
@@ -119,9 +119,9 @@ package struct Attention: Sendable {
     var dot: Float = 0
     for i in 0..<tokens { dot += p[i] * gradient[i] }
     let (dotLanes, scale) = (Lanes(repeating: dot), Lanes(repeating: scale))
-    forEachVector(tokens) { i, lanes in
-      let centred = gradient.lanes(at: i, count: lanes) - dotLanes
-      gradient.store(p.lanes(at: i, count: lanes) * centred * scale, at: i, count: lanes)
+    forEachVector(tokens) { i, width in
+      let centred = gradient.lanes(at: i, count: width) - dotLanes
+      gradient.store(p.lanes(at: i, count: width) * centred * scale, at: i, count: width)
     }
   }
 }

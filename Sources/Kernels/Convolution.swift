@@ -2,15 +2,15 @@
 ///
 ///     y[i, j, o] = bias[o] + Σ_{k, l, c} x[s·i + k − 1, s·j + l − 1, c] · w[k, l, c, o]
 ///
-/// Three algorithms, chosen by the layer's shape alone: Winograd's, with a third of the products; the direct sum,
+/// Three algorithms, chosen by the layer's shape alone: Winograd's, with a quarter of the products; the direct sum,
 /// where stride or width make that the better or the only one; and for the few channels of an image as output the
 /// direct sum along the inputs, as a vector of outputs would be nearly empty.
 package struct Convolution3x3: Sendable {
   package let input: ImageShape
   package let output: ImageShape
   package let stride: Int
-  /// Of the gradient that `inputGradient` writes: the input's, or that of what was upsampled to make it.
-  package let source: ImageShape
+  /// The shape that `inputGradient` writes: the input's, or, after an upsampling, the small image's.
+  package let gradientShape: ImageShape
   private let algorithm: any ConvolutionAlgorithm
   private let gradientAlgorithm: any InputGradientAlgorithm
 
@@ -27,7 +27,7 @@ package struct Convolution3x3: Sendable {
     precondition(stride == 1 || stride == 2, "stride \(stride) is not supported")
     precondition(
       stride == 1 || (source.height % 2 == 0 && source.width % 2 == 0), "stride 2 needs even sides")
-    self.source = source
+    gradientShape = source
     self.stride = stride
     input = upsamples ? source.doubled : source
     output = (stride == 1 ? input : input.halved).with(channels: outputChannels)
@@ -39,7 +39,7 @@ package struct Convolution3x3: Sendable {
       gradientAlgorithm = WinogradConvolution(
         shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
     } else {
-      let direct = DirectConvolution(input: input, output: output, stride: stride, source: source)
+      let direct = DirectConvolution(input: input, output: output, stride: stride, gradientShape: source)
       algorithm =
         outputChannels <= 4 ? NarrowConvolution(input: input, output: output, stride: stride) : direct
       gradientAlgorithm = direct
@@ -95,13 +95,13 @@ package struct Convolution3x3: Sendable {
   /// - Parameters:
   ///   - dy: [count] padded images of the output's gradient.
   ///   - weights: from `prepareBackward`.
-  ///   - dx: [count] images of `source`; added to if `accumulates`.
+  ///   - dx: [count] images of `gradientShape`; added to if `accumulates`.
   ///   - scratch: at least `scratchCount` floats.
   package func inputGradient(
     _ dy: Span<Float>, count: Int, weights: Span<Float>, into dx: consuming MutableSpan<Float>,
     accumulates: Bool = false, scratch: consuming MutableSpan<Float>
   ) {
-    precondition(dy.count == count * output.padded.count && dx.count == count * source.count)
+    precondition(dy.count == count * output.padded.count && dx.count == count * gradientShape.count)
     precondition(weights.count == backwardWeightCount && scratch.count >= scratchCount)
     gradientAlgorithm.inputGradient(
       dy.pointer, count: count, weights.pointer, into: dx.pointer, accumulates: accumulates,
@@ -131,11 +131,20 @@ protocol ConvolutionAlgorithm: Sendable {
   /// Floats of the prepared weights; nil if `forward` reads the weights themselves.
   var preparedCount: Int? { get }
   var scratchCount: Int { get }
+  /// - Parameters: weights: [3, 3, in, out]; prepared: [preparedCount].
   func prepare(_ weights: Source, into prepared: Destination)
-  /// - Parameter biasPitch: from one image's bias to the next's: 0 if all have one.
+  /// - Parameters:
+  ///   - x: [count] padded images of the input.
+  ///   - weights: prepared, or [3, 3, in, out] where none are.
+  ///   - bias: [out], or [count, out]; nil for none.
+  ///   - biasPitch: from one image's bias to the next's: 0 if all have one.
+  ///   - addend, y: [count, output height, output width, out].
+  ///   - scratch: [scratchCount].
   func forward(
     _ x: Source, count: Int, _ weights: Source, bias: Source?, biasPitch: Int, addend: Source?,
     into y: Destination, share: (index: Int, count: Int), scratch: Destination)
+  /// - Parameters: x: [count] padded images of the input; dy: [count] padded images of the output's gradient; dw:
+  ///   [3, 3, in, out], added to; scratch: [scratchCount].
   func addWeightGradient(
     _ x: Source, _ dy: Source, count: Int, into dw: Destination, scratch: Destination)
 }
@@ -144,7 +153,10 @@ protocol ConvolutionAlgorithm: Sendable {
 protocol InputGradientAlgorithm: Sendable {
   var preparedFlippedCount: Int { get }
   var scratchCount: Int { get }
+  /// - Parameters: weights: [3, 3, in, out]; prepared: [preparedFlippedCount].
   func prepareFlipped(_ weights: Source, into prepared: Destination)
+  /// - Parameters: dy: [count] padded images of the output's gradient; flipped: from `prepareFlipped`; dx: [count] images
+  ///   of `gradientShape`; scratch: [scratchCount].
   func inputGradient(
     _ dy: Source, count: Int, _ flipped: Source, into dx: Destination, accumulates: Bool, scratch: Destination
   )

@@ -4,20 +4,21 @@ struct DirectConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   let input: ImageShape
   let output: ImageShape
   let stride: Int
-  /// Of the input's gradient: the input's, or that of what was upsampled to make it.
-  let source: ImageShape
+  /// As in `Convolution3x3`.
+  let gradientShape: ImageShape
 
   /// `forward` reads the weights as they are.
   var preparedCount: Int? { nil }
   var preparedFlippedCount: Int { 9 * input.channels * output.channels }
-  var scratchCount: Int { source == input ? 0 : input.count }
+  var scratchCount: Int { gradientShape == input ? 0 : input.count }
   private var inputPitch: Int { input.padded.width * input.channels }
   private var outputPitch: Int { output.padded.width * output.channels }
 
   func prepare(_ weights: Source, into prepared: Destination) {
-    prepared.update(from: weights, count: 9 * input.channels * output.channels)
+    preconditionFailure("`forward` reads the weights as they are")
   }
 
+  /// prepared: [3, 3, out, in], the taps from the last to the first.
   func prepareFlipped(_ weights: Source, into prepared: Destination) {
     let (c, o) = (input.channels, output.channels)
     for tap in 0..<9 {
@@ -49,12 +50,12 @@ struct DirectConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
     _ dy: Source, count: Int, _ flipped: Source, into dx: Destination, accumulates: Bool, scratch: Destination
   ) {
     for image in 0..<count {
-      let (dy, dx) = (dy + image * output.padded.count, dx + image * source.count)
-      if source == input {
+      let (dy, dx) = (dy + image * output.padded.count, dx + image * gradientShape.count)
+      if gradientShape == input {
         inputGradient(dy, flipped, into: dx, accumulates: accumulates)
       } else {
         inputGradient(dy, flipped, into: scratch, accumulates: false)
-        upsampleGradient(scratch, shape: source, into: dx, accumulates: accumulates)
+        upsampleGradient(scratch, shape: gradientShape, into: dx, accumulates: accumulates)
       }
     }
   }

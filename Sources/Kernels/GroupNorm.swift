@@ -26,42 +26,44 @@ package struct GroupNorm: Sendable {
   ///
   /// - Parameters:
   ///   - x: [height, width, channels].
-  ///   - statistics: [2, channels]: means, then reciprocal deviations.
+  ///   - statistics: [2, channels]: means, then 1/√(var + ε).
   package func statistics(_ x: Span<Float>, into statistics: consuming MutableSpan<Float>) {
     precondition(x.count == shape.count && statistics.count == 2 * channels)
     let (x, mean) = (x.pointer, statistics.pointer)
-    let deviation = mean + channels
+    let squares = mean + channels
+    // Both are sums over pixels at first.
     let zero = Lanes(repeating: 0)
     mean.update(repeating: 0, count: 2 * channels)
     forEachSegment { pixels in
-      forEachVector(channels) { c, lanes in
+      forEachVector(channels) { c, width in
         var (even, odd) = (zero, zero)
         for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
-          even += x.lanes(at: pixel * channels + c, count: lanes)
-          if pixel + 1 < pixels.upperBound { odd += x.lanes(at: (pixel + 1) * channels + c, count: lanes) }
+          even += x.lanes(at: pixel * channels + c, count: width)
+          if pixel + 1 < pixels.upperBound { odd += x.lanes(at: (pixel + 1) * channels + c, count: width) }
         }
-        mean.store(mean.lanes(at: c, count: lanes) + (even + odd), at: c, count: lanes)
+        mean.store(mean.lanes(at: c, count: width) + (even + odd), at: c, count: width)
       }
     }
     averageGroups(mean)
     // A second pass over the image, which is in the cache by now: E[x²] − mean² would cancel.
     forEachSegment { pixels in
-      forEachVector(channels) { c, lanes in
-        let mean = mean.lanes(at: c, count: lanes)
+      forEachVector(channels) { c, width in
+        let mean = mean.lanes(at: c, count: width)
         var (even, odd) = (zero, zero)
         for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
-          let first = x.lanes(at: pixel * channels + c, count: lanes) - mean
+          let first = x.lanes(at: pixel * channels + c, count: width) - mean
           even = even.addingProduct(first, first)
           if pixel + 1 < pixels.upperBound {
-            let second = x.lanes(at: (pixel + 1) * channels + c, count: lanes) - mean
+            let second = x.lanes(at: (pixel + 1) * channels + c, count: width) - mean
             odd = odd.addingProduct(second, second)
           }
         }
-        deviation.store(deviation.lanes(at: c, count: lanes) + (even + odd), at: c, count: lanes)
+        squares.store(squares.lanes(at: c, count: width) + (even + odd), at: c, count: width)
       }
     }
-    averageGroups(deviation)
-    for c in 0..<channels { deviation[c] = 1 / (deviation[c] + eps).squareRoot() }
+    averageGroups(squares)
+    let inverseDeviation = squares
+    for c in 0..<channels { inverseDeviation[c] = 1 / (squares[c] + eps).squareRoot() }
   }
 
   /// An image is gone through in segments that fit the first-level cache, a segment vector by vector of channels: so
@@ -83,6 +85,7 @@ package struct GroupNorm: Sendable {
 
   /// - Parameters:
   ///   - x: [height, width, channels].
+  ///   - statistics: [2, channels], of x by `statistics`.
   ///   - weight: γ, [channels]. bias: β, [channels].
   ///   - activates: whether SiLU follows.
   ///   - border: 0, or 1 for a result in its padded plane.
@@ -100,7 +103,7 @@ package struct GroupNorm: Sendable {
   /// The forward pass with SiLU into a padded plane, again, and with it what the backward pass needs of SiLU:
   /// da/dy = s(1 + y(1 − s)), s = sigmoid(y).
   ///
-  /// - Parameters: output: of `shape.padded`; derivative: of `shape`.
+  /// - Parameters: x, statistics, weight, bias: as above; output: of `shape.padded`; derivative: of `shape`.
   package func forward(
     _ x: Span<Float>, statistics: Span<Float>, weight: Span<Float>, bias: Span<Float>,
     into output: consuming MutableSpan<Float>, derivative: consuming MutableSpan<Float>
@@ -120,27 +123,27 @@ package struct GroupNorm: Sendable {
     precondition(weight.count == channels && bias.count == channels)
     if border == 1 { clearBorder(output, of: shape) }
     let (x, mean, gamma, beta) = (x.pointer, statistics.pointer, weight.pointer, bias.pointer)
-    let deviation = mean + channels
+    let inverseDeviation = mean + channels
     let pitch = (border == 0 ? shape : shape.padded).width * channels
     let one = Lanes(repeating: 1)
     for row in 0..<shape.height {
-      forEachVector(channels) { c, lanes in
-        let scale = deviation.lanes(at: c, count: lanes) * gamma.lanes(at: c, count: lanes)
-        let mean = mean.lanes(at: c, count: lanes)
-        let beta = beta.lanes(at: c, count: lanes)
+      forEachVector(channels) { c, width in
+        let scale = inverseDeviation.lanes(at: c, count: width) * gamma.lanes(at: c, count: width)
+        let mean = mean.lanes(at: c, count: width)
+        let beta = beta.lanes(at: c, count: width)
         let inner = row * shape.width * channels + c
         let outer = (row + border) * pitch + border * channels + c
         for column in 0..<shape.width {
           let offset = column * channels
-          let y = beta.addingProduct(x.lanes(at: inner + offset, count: lanes) - mean, scale)
+          let y = beta.addingProduct(x.lanes(at: inner + offset, count: width) - mean, scale)
           guard activates else {
-            output.store(y, at: outer + offset, count: lanes)
+            output.store(y, at: outer + offset, count: width)
             continue
           }
           let s = sigmoid(y)
           let activated = y * s
-          output.store(activated, at: outer + offset, count: lanes)
-          derivative?.store(s.addingProduct(activated, one - s), at: inner + offset, count: lanes)
+          output.store(activated, at: outer + offset, count: width)
+          derivative?.store(s.addingProduct(activated, one - s), at: inner + offset, count: width)
         }
       }
     }
@@ -151,7 +154,9 @@ package struct GroupNorm: Sendable {
   ///     dγ += Σ dy·n,   dβ += Σ dy,   dx = (γ·dy − mean_g(γ·dy) − n·mean_g(γ·dy·n)) / √(var_g + ε)
   ///
   /// - Parameters:
-  ///   - da: [height, width, channels].
+  ///   - statistics: [2, channels], of x by `statistics`.
+  ///   - weight: γ, [channels].
+  ///   - x, da: [height, width, channels].
   ///   - derivative: da/dy, from `forward`; nil without SiLU.
   ///   - scratch: [2, channels].
   ///   - weightGradient, biasGradient: [channels], added to; nil where they aren't wanted.
@@ -169,66 +174,67 @@ package struct GroupNorm: Sendable {
     precondition(statistics.count == 2 * channels && scratch.count == 2 * channels)
     precondition(derivative == nil || derivative?.count == shape.count)
     let (x, mean, gamma) = (x.pointer, statistics.pointer, weight.pointer)
-    let deviation = mean + channels
+    let inverseDeviation = mean + channels
     let (da, derivative) = (da.pointer, derivative?.pointer)
-    let (meanOfGradient, dx) = (scratch.pointer, dx.pointer)
-    let meanOfProduct = meanOfGradient + channels
+    let (sumOfGradient, dx) = (scratch.pointer, dx.pointer)
+    let sumOfProduct = sumOfGradient + channels
     let (dGamma, dBeta) = (weightGradient?.pointer, biasGradient?.pointer)
     // Σ dy and Σ dy·(x − mean) at first.
     let zero = Lanes(repeating: 0)
-    meanOfGradient.update(repeating: 0, count: 2 * channels)
+    sumOfGradient.update(repeating: 0, count: 2 * channels)
     forEachSegment { pixels in
-      forEachVector(channels) { c, lanes in
-        let mean = mean.lanes(at: c, count: lanes)
+      forEachVector(channels) { c, width in
+        let mean = mean.lanes(at: c, count: width)
         var (evenSum, oddSum, evenProduct, oddProduct) = (zero, zero, zero, zero)
         for pixel in stride(from: pixels.lowerBound, to: pixels.upperBound, by: 2) {
           let at = pixel * channels + c
-          let even = dy(da, derivative, at, lanes)
+          let even = dy(da, derivative, at, width)
           evenSum += even
-          evenProduct = evenProduct.addingProduct(even, x.lanes(at: at, count: lanes) - mean)
+          evenProduct = evenProduct.addingProduct(even, x.lanes(at: at, count: width) - mean)
           if pixel + 1 < pixels.upperBound {
-            let odd = dy(da, derivative, at + channels, lanes)
+            let odd = dy(da, derivative, at + channels, width)
             oddSum += odd
-            oddProduct = oddProduct.addingProduct(odd, x.lanes(at: at + channels, count: lanes) - mean)
+            oddProduct = oddProduct.addingProduct(odd, x.lanes(at: at + channels, count: width) - mean)
           }
         }
         let (sum, product) = (evenSum + oddSum, evenProduct + oddProduct)
-        meanOfGradient.store(meanOfGradient.lanes(at: c, count: lanes) + sum, at: c, count: lanes)
-        meanOfProduct.store(meanOfProduct.lanes(at: c, count: lanes) + product, at: c, count: lanes)
+        sumOfGradient.store(sumOfGradient.lanes(at: c, count: width) + sum, at: c, count: width)
+        sumOfProduct.store(sumOfProduct.lanes(at: c, count: width) + product, at: c, count: width)
       }
     }
-    forEachVector(channels) { c, lanes in
-      let gamma = gamma.lanes(at: c, count: lanes)
-      let sum = meanOfGradient.lanes(at: c, count: lanes)
-      let product = meanOfProduct.lanes(at: c, count: lanes) * deviation.lanes(at: c, count: lanes)
-      if let dBeta { dBeta.store(dBeta.lanes(at: c, count: lanes) + sum, at: c, count: lanes) }
-      if let dGamma { dGamma.store(dGamma.lanes(at: c, count: lanes) + product, at: c, count: lanes) }
-      meanOfGradient.store(gamma * sum, at: c, count: lanes)
-      meanOfProduct.store(gamma * product, at: c, count: lanes)
+    forEachVector(channels) { c, width in
+      let gamma = gamma.lanes(at: c, count: width)
+      let sum = sumOfGradient.lanes(at: c, count: width)
+      let product = sumOfProduct.lanes(at: c, count: width) * inverseDeviation.lanes(at: c, count: width)
+      if let dBeta { dBeta.store(dBeta.lanes(at: c, count: width) + sum, at: c, count: width) }
+      if let dGamma { dGamma.store(dGamma.lanes(at: c, count: width) + product, at: c, count: width) }
+      sumOfGradient.store(gamma * sum, at: c, count: width)
+      sumOfProduct.store(gamma * product, at: c, count: width)
     }
-    averageGroups(meanOfGradient)
-    averageGroups(meanOfProduct)
+    averageGroups(sumOfGradient)
+    averageGroups(sumOfProduct)
+    let (meanOfGradient, meanOfProduct) = (sumOfGradient, sumOfProduct)
     forEachSegment { pixels in
-      forEachVector(channels) { c, lanes in
-        let mean = mean.lanes(at: c, count: lanes)
-        let deviation = deviation.lanes(at: c, count: lanes)
-        let scale = gamma.lanes(at: c, count: lanes) * deviation
-        let offset = meanOfGradient.lanes(at: c, count: lanes) * deviation
-        let slope = meanOfProduct.lanes(at: c, count: lanes) * deviation * deviation
+      forEachVector(channels) { c, width in
+        let mean = mean.lanes(at: c, count: width)
+        let inverseDeviation = inverseDeviation.lanes(at: c, count: width)
+        let scale = gamma.lanes(at: c, count: width) * inverseDeviation
+        let offset = meanOfGradient.lanes(at: c, count: width) * inverseDeviation
+        let slope = meanOfProduct.lanes(at: c, count: width) * inverseDeviation * inverseDeviation
         for pixel in pixels {
           let at = pixel * channels + c
-          var old = accumulates ? dx.lanes(at: at, count: lanes) : zero
-          if let addend { old += addend.lanes(at: at, count: lanes) }
-          let line = offset.addingProduct(x.lanes(at: at, count: lanes) - mean, slope)
-          dx.store((old - line).addingProduct(dy(da, derivative, at, lanes), scale), at: at, count: lanes)
+          var old = accumulates ? dx.lanes(at: at, count: width) : zero
+          if let addend { old += addend.lanes(at: at, count: width) }
+          let line = offset.addingProduct(x.lanes(at: at, count: width) - mean, slope)
+          dx.store((old - line).addingProduct(dy(da, derivative, at, width), scale), at: at, count: width)
         }
       }
     }
   }
 
   @inline(__always)
-  private func dy(_ da: Source, _ derivative: Source?, _ at: Int, _ lanes: Int) -> Lanes {
-    guard let derivative else { return da.lanes(at: at, count: lanes) }
-    return da.lanes(at: at, count: lanes) * derivative.lanes(at: at, count: lanes)
+  private func dy(_ da: Source, _ derivative: Source?, _ at: Int, _ width: Int) -> Lanes {
+    guard let derivative else { return da.lanes(at: at, count: width) }
+    return da.lanes(at: at, count: width) * derivative.lanes(at: at, count: width)
   }
 }

@@ -73,9 +73,9 @@ func total(_ v: SIMD8<Float>) -> Float {
   return (v.x + v.z) + (v.y + v.w)
 }
 
-/// Calls `body(offset, lanes)` over 0..<count in steps of a vector; `lanes` is less than a vector's at the end.
+/// Calls `body(offset, width)` over 0..<count in steps of a vector; `width` is less than a vector's lanes at the end.
 @inline(__always)
-func forEachVector(_ count: Int, _ body: (_ offset: Int, _ lanes: Int) -> Void) {
+func forEachVector(_ count: Int, _ body: (_ offset: Int, _ width: Int) -> Void) {
   var offset = 0
   while offset + laneCount <= count {
     body(offset, laneCount)

@@ -36,10 +36,10 @@ package func addColumnSums(_ x: Span<Float>, into sums: consuming MutableSpan<Fl
   precondition(x.count % columns == 0)
   let (x, rows) = (x.pointer, x.count / columns)
   let sums = sums.pointer
-  forEachVector(columns) { column, lanes in
+  forEachVector(columns) { column, width in
     var sum = Lanes(repeating: 0)
-    for row in 0..<rows { sum += x.lanes(at: row * columns + column, count: lanes) }
-    sums.store(sums.lanes(at: column, count: lanes) + sum, at: column, count: lanes)
+    for row in 0..<rows { sum += x.lanes(at: row * columns + column, count: width) }
+    sums.store(sums.lanes(at: column, count: width) + sum, at: column, count: width)
   }
 }
 

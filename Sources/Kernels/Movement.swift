@@ -53,12 +53,12 @@ func upsampleGradient(_ dy: Source, shape: ImageShape, into dx: Destination, acc
     for x in 0..<shape.width {
       let source = dy + 2 * y * pitch + 2 * x * channels
       let destination = dx + (y * shape.width + x) * channels
-      forEachVector(channels) { c, lanes in
-        let top = source.lanes(at: c, count: lanes) + source.lanes(at: channels + c, count: lanes)
+      forEachVector(channels) { c, width in
+        let top = source.lanes(at: c, count: width) + source.lanes(at: channels + c, count: width)
         let bottom =
-          source.lanes(at: pitch + c, count: lanes) + source.lanes(at: pitch + channels + c, count: lanes)
-        let old = accumulates ? destination.lanes(at: c, count: lanes) : Lanes(repeating: 0)
-        destination.store(old + (top + bottom), at: c, count: lanes)
+          source.lanes(at: pitch + c, count: width) + source.lanes(at: pitch + channels + c, count: width)
+        let old = accumulates ? destination.lanes(at: c, count: width) : Lanes(repeating: 0)
+        destination.store(old + (top + bottom), at: c, count: width)
       }
     }
   }
@@ -96,8 +96,8 @@ package func split(
 /// A pixel's channels: too few for a call of memmove to pay.
 @inline(__always)
 private func copyPixel(_ source: Source, _ channels: Int, to destination: Destination) {
-  forEachVector(channels) { c, lanes in
-    destination.store(source.lanes(at: c, count: lanes), at: c, count: lanes)
+  forEachVector(channels) { c, width in
+    destination.store(source.lanes(at: c, count: width), at: c, count: width)
   }
 }
 
@@ -112,8 +112,8 @@ package func add(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
   let count = x.count
   precondition(count == y.count)
   let (x, y) = (x.pointer, y.pointer)
-  forEachVector(count) { i, lanes in
-    y.store(y.lanes(at: i, count: lanes) + x.lanes(at: i, count: lanes), at: i, count: lanes)
+  forEachVector(count) { i, width in
+    y.store(y.lanes(at: i, count: width) + x.lanes(at: i, count: width), at: i, count: width)
   }
 }
 
@@ -123,9 +123,9 @@ package func addToRows(_ x: Span<Float>, into y: consuming MutableSpan<Float>) {
   precondition(y.count % columns == 0)
   let (rows, x, y) = (y.count / columns, x.pointer, y.pointer)
   for row in 0..<rows {
-    forEachVector(columns) { i, lanes in
+    forEachVector(columns) { i, width in
       let at = row * columns + i
-      y.store(y.lanes(at: at, count: lanes) + x.lanes(at: i, count: lanes), at: at, count: lanes)
+      y.store(y.lanes(at: at, count: width) + x.lanes(at: i, count: width), at: at, count: width)
     }
   }
 }

@@ -29,12 +29,12 @@ struct NarrowConvolution: ConvolutionAlgorithm {
           for channel in 0..<o {
             let weights = weights + channel * 3 * run
             var (top, middle, bottom) = (Lanes(repeating: 0), Lanes(repeating: 0), Lanes(repeating: 0))
-            forEachVector(run) { i, lanes in
-              top = top.addingProduct(patch.lanes(at: i, count: lanes), weights.lanes(at: i, count: lanes))
+            forEachVector(run) { i, width in
+              top = top.addingProduct(patch.lanes(at: i, count: width), weights.lanes(at: i, count: width))
               middle = middle.addingProduct(
-                patch.lanes(at: pitch + i, count: lanes), weights.lanes(at: run + i, count: lanes))
+                patch.lanes(at: pitch + i, count: width), weights.lanes(at: run + i, count: width))
               bottom = bottom.addingProduct(
-                patch.lanes(at: 2 * pitch + i, count: lanes), weights.lanes(at: 2 * run + i, count: lanes))
+                patch.lanes(at: 2 * pitch + i, count: width), weights.lanes(at: 2 * run + i, count: width))
             }
             let sum = (bias?[channel] ?? 0) + total(top + middle + bottom)
             y[pixel + channel] = addend.map { $0[pixel + channel] + sum } ?? sum

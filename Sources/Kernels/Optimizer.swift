@@ -24,6 +24,7 @@ package struct AdamWStep: Sendable {
     self.gradientScale = gradientScale
   }
 
+  /// - Parameters: parameters (p), firstMoments (m), secondMoments (v): changed; gradients (g): of one size.
   package func update(
     _ parameters: consuming MutableSpan<Float>, gradients: Span<Float>,
     firstMoments: consuming MutableSpan<Float>, secondMoments: consuming MutableSpan<Float>
@@ -34,21 +35,21 @@ package struct AdamWStep: Sendable {
       parameters.pointer, gradients.pointer, firstMoments.pointer, secondMoments.pointer
     )
     let decay = Lanes(repeating: 1 - learningRate * weightDecay)
-    let (beta1, beta2) = (Lanes(repeating: 1 - betas.0), Lanes(repeating: betas.1))
-    let newSquare = Lanes(repeating: 1 - betas.1)
+    let (newGradient, newSquare) = (Lanes(repeating: 1 - betas.0), Lanes(repeating: 1 - betas.1))
+    let oldSquare = Lanes(repeating: betas.1)
     let stepSize = Lanes(repeating: learningRate / biasCorrections.0)
     let rootCorrection = Lanes(repeating: 1 / biasCorrections.1.squareRoot())
     let (eps, scale) = (Lanes(repeating: eps), Lanes(repeating: gradientScale))
-    forEachVector(count) { i, lanes in
-      let gradient = g.lanes(at: i, count: lanes) * scale
-      var moment = m.lanes(at: i, count: lanes)
-      moment = moment.addingProduct(gradient - moment, beta1)
-      let square = (v.lanes(at: i, count: lanes) * beta2).addingProduct(gradient * gradient, newSquare)
+    forEachVector(count) { i, width in
+      let gradient = g.lanes(at: i, count: width) * scale
+      var moment = m.lanes(at: i, count: width)
+      moment = moment.addingProduct(gradient - moment, newGradient)
+      let square = (v.lanes(at: i, count: width) * oldSquare).addingProduct(gradient * gradient, newSquare)
       let denominator = eps.addingProduct(square.squareRoot(), rootCorrection)
-      let decayed = p.lanes(at: i, count: lanes) * decay
-      m.store(moment, at: i, count: lanes)
-      v.store(square, at: i, count: lanes)
-      p.store(decayed.addingProduct(-stepSize, moment / denominator), at: i, count: lanes)
+      let decayed = p.lanes(at: i, count: width) * decay
+      m.store(moment, at: i, count: width)
+      v.store(square, at: i, count: width)
+      p.store(decayed.addingProduct(-stepSize, moment / denominator), at: i, count: width)
     }
   }
 }
@@ -58,9 +59,9 @@ package func moveAverage(_ average: consuming MutableSpan<Float>, towards x: Spa
   let count = x.count
   precondition(count == average.count)
   let (average, x, rate) = (average.pointer, x.pointer, Lanes(repeating: 1 - decay))
-  forEachVector(count) { i, lanes in
-    let old = average.lanes(at: i, count: lanes)
-    average.store(old.addingProduct(x.lanes(at: i, count: lanes) - old, rate), at: i, count: lanes)
+  forEachVector(count) { i, width in
+    let old = average.lanes(at: i, count: width)
+    average.store(old.addingProduct(x.lanes(at: i, count: width) - old, rate), at: i, count: width)
   }
 }
 
@@ -73,8 +74,8 @@ package func sumOfSquares(_ x: Span<Float>) -> Double {
   while start < count {
     let block = min(4096, count - start)
     var sum = Lanes(repeating: 0)
-    forEachVector(block) { i, lanes in
-      let v = x.lanes(at: start + i, count: lanes)
+    forEachVector(block) { i, width in
+      let v = x.lanes(at: start + i, count: width)
       sum = sum.addingProduct(v, v)
     }
     for lane in 0..<laneCount { total += Double(sum[lane]) }

@@ -1,5 +1,5 @@
 /// What a random number is for. Together with the seed, a step and an index it names the number, so that
-/// no two uses ever share one. The raw values are part of every recorded run: never renumber them.
+/// no two uses in one run share one. The raw values are part of every recorded run: never renumber them.
 public enum RandomPurpose: UInt32, Sendable {
   case initialization = 1
   case shuffle = 2
@@ -9,6 +9,7 @@ public enum RandomPurpose: UInt32, Sendable {
   case heldOutTime = 6
   case heldOutNoise = 7
   case samplingNoise = 8
+  /// The built-in strokes, or the toy's points: no run has both.
   case synthetic = 9
   case straightnessTime = 10
   case likelihoodDequantization = 11
@@ -81,7 +82,7 @@ public struct Philox: Sendable {
 }
 
 extension Philox {
-  /// The random numbers of which sample number `sample` gets its noise x₀, wherever it is drawn.
+  /// The generator of x₀ of sample number `sample`.
   package static func noise(ofSample sample: Int, seed: UInt64) -> Philox {
     Philox(seed: seed, purpose: .samplingNoise, index: UInt32(sample))
   }

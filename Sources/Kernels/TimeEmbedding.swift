@@ -16,17 +16,17 @@ package func sinusoidalEmbedding(
   precondition(embedding.count == count * 2 * half)
   let (timesteps, embedding) = (timesteps.pointer, embedding.pointer)
   for row in 0..<count {
-    forEachVector(half) { k, lanes in
+    forEachVector(half) { k, width in
       var turns = Lanes(repeating: 0)
-      for lane in 0..<lanes {
+      for lane in 0..<width {
         let exponent = -Double(k + lane) / (Double(half) - frequencyShift)
         let angle = Double(timesteps[row]) * powerOf10000(exponent) / (2 * .pi)
         turns[lane] = Float(angle - angle.rounded(.down))
       }
       let (cosine, sine) = cosineSineOfTurns(turns)
       let first = embedding + row * 2 * half
-      first.store(cosineFirst ? cosine : sine, at: k, count: lanes)
-      (first + half).store(cosineFirst ? sine : cosine, at: k, count: lanes)
+      first.store(cosineFirst ? cosine : sine, at: k, count: width)
+      (first + half).store(cosineFirst ? sine : cosine, at: k, count: width)
     }
   }
 }

@@ -2,7 +2,7 @@
 package struct Weights: Sendable {
   private let arena: Arena
 
-  /// Those of nothing, where a pass needs none.
+  /// Empty, for passes without prepared weights.
   package static let none = Weights(reading: Arena(count: 0))
 
   /// A view: it sees what is written to the arena later.

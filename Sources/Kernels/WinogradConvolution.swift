@@ -12,7 +12,9 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   private let pairs: Pairs
   private let points: Winograd.Points
 
-  /// Which pixels come in pairs, along both sides.
+  /// Which pixels come in pairs, along both sides. Then nothing comes of the third point of a side, −1: in equal inputs
+  /// d, d, d′, d′ it has row 3 of Bᵀ, 4d − 4d − d′ + d′; and where outputs are added, rows 1 + 2 and 3 + 4 of Aᵀ have a
+  /// zero there.
   enum Pairs {
     case none
     /// Those of the input are equal: it was upsampled by two.
@@ -79,7 +81,7 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
 
   /// U = G g Gᵀ.
   ///
-  /// - Parameters: g: [3, 3, in, out]; u: [points, out / block, in, block].
+  /// - Parameters: g: [3, 3, in, out]; u: [points, out / columns, in, columns], columns being those of a product's tile.
   func prepare(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     for channel in 0..<c {
@@ -94,7 +96,7 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   /// The same of the flipped, transposed weights of the convolution whose input gradient this one computes:
   /// `inputChannels` are then that one's outputs.
   ///
-  /// - Parameters: g: [3, 3, out, in], in this convolution's terms.
+  /// - Parameters: g: [3, 3, out, in], in this convolution's terms; u: as in `prepare`.
   func prepareFlipped(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     // The transposed weights pass through the last nine points' places: each vector's taps are read from
@@ -116,11 +118,12 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
 
   /// - Parameters:
   ///   - x: [count] padded images.
-  ///   - u: transformed weights.
+  ///   - u: transformed weights, [points, out / columns, in, columns].
   ///   - bias: [out], one for all images if `biasPitch` is 0; nil for none.
   ///   - y: [count, height, width, out], halved sides where pairs of outputs are added.
   ///   - addend: as y, what the results are added to; may be y itself. Nil for none.
   ///   - share: which part of y to compute, `share.index` of `share.count`.
+  ///   - scratch: of a block of tiles, v: [points, block, in] and m: [points, block, out].
   func forward(
     _ x: Source, count: Int, _ u: Source, bias: Source?, biasPitch: Int, addend: Source?,
     into y: Destination, share: (index: Int, count: Int), scratch: Destination
@@ -178,7 +181,8 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
 
   /// dw += Gᵀ(Σ Vᵀ·dM)G.
   ///
-  /// - Parameters: x: [count] padded images; dy: [count] padded gradients; dw: [3, 3, in, out].
+  /// - Parameters: x: [count] padded images; dy: [count] padded gradients; dw: [3, 3, in, out]; scratch: of a block of
+  ///   tiles, v: [points, block, in] and m: [points, out / columns, block, columns], then du: [points, in, out].
   func addWeightGradient(
     _ x: Source, _ dy: Source, count: Int, into dw: Destination, scratch: Destination
   ) {

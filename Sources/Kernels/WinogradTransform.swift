@@ -6,9 +6,8 @@
 /// One dimension at a time: each function is one of the matrices applied to vectors of lanes, its zeros and
 /// common sums worked out by hand.
 enum Winograd {
-  /// The points whose products a tile needs. The third of a side, −1, is idle where inputs come in equal pairs, as after
-  /// an upsampling by two (row 3 of Bᵀd is then 4d − 4d − d′ + d′), and where outputs will be added in such pairs, as
-  /// in its gradient (rows 1 + 2 and 3 + 4 of Aᵀ have a zero there).
+  /// The points whose products a tile needs: all, or without the third of each side where pixels come in pairs
+  /// (`WinogradConvolution.Pairs`).
   struct Points: Sendable, Equatable {
     let skipsThird: Bool
 

@@ -79,8 +79,8 @@ private protocol Runnable {
   static func run(_ work: UnsafeRawPointer, task: Int, worker: Int)
 }
 
-/// Work on the stack of the thread that waits for it, its type forgotten: as a closure it would be a block of the heap
-/// for each layer of each warm step, which is to allocate nothing (`AllocationTests` counts).
+/// The work lies on the waiting thread's stack, behind a type-erased pointer: a closure would cost a heap block per layer
+/// and step. (`AllocationTests` counts them.)
 private struct Job {
   private let type: any Runnable.Type
   private let work: UnsafeRawPointer

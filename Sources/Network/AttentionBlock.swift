@@ -9,7 +9,9 @@ struct AttentionBlock: Sendable {
   private let normParameters: WeightAndBias
   private let attention: Attention
   private let toOutput: LinearParameters
+  /// [capacity, 2, channels]
   private let statistics: Slice
+  /// [capacity, height, width, channels]: n, q, k, v, and what attention makes of v.
   private let (normalized, query, key, value, mixed): (Tensor, Tensor, Tensor, Tensor, Tensor)
   /// The attention's weights, [capacity, heads, tokens, tokens].
   private let weights: Slice

@@ -4,24 +4,21 @@ import Kernels
 ///
 ///     emb = linear_2(SiLU(linear_1(sinusoids(timestep)))) + class_embedding[label]
 struct Embedding: Sendable {
-  /// What the residual blocks read.
-  struct Output: Sendable {
-    /// SiLU(emb), [capacity, width].
-    let activated: Tensor
-    var width: Int { activated.shape.channels }
-  }
-
   /// [capacity], on the network's scale: t·1000.
   let timesteps: Slice
   /// [capacity], in a conditional network: the number of each image's class.
   let labels: Slice?
-  let output: Output
+  /// [capacity, width] SiLU(emb): what the residual blocks read.
+  let output: Tensor
   private let frequencyShift: Double
   private let cosineFirst: Bool
   private let sinusoidCount: Int
   private let (first, second): (LinearParameters, LinearParameters)
   private let classes: Slice?
-  private let (sinusoids, hidden, activatedHidden, embedded): (Tensor, Tensor, Tensor, Tensor)
+  /// [capacity, sinusoidCount]
+  private let sinusoids: Tensor
+  /// [capacity, width]: linear_1's result, its SiLU, and emb.
+  private let (hidden, activatedHidden, embedded): (Tensor, Tensor, Tensor)
 
   init(_ configuration: UNetConfiguration, plan: inout NetworkPlan) {
     let width = configuration.timeEmbeddingWidth
@@ -41,7 +38,7 @@ struct Embedding: Sendable {
     hidden = plan.vectors(width)
     activatedHidden = plan.vectors(width)
     embedded = plan.vectors(width)
-    output = Output(activated: plan.vectors(width))
+    output = plan.vectors(width)
   }
 
   func forward(_ pass: ForwardPass) {
@@ -63,18 +60,18 @@ struct Embedding: Sendable {
       }
     }
     ActivationFunction.silu.apply(
-      activations[embedded[all]], into: activations.mutable(output.activated[all]))
+      activations[embedded[all]], into: activations.mutable(output[all]))
   }
 
   private func classEmbedding(of image: Int, _ pass: ForwardPass) -> Slice? {
     guard let classes, let labels else { return nil }
     let label = pass.activations[labels][image]
-    return classes.part(Int(label), length: output.width)
+    return classes.part(Int(label), length: output.shape.channels)
   }
 
   /// The residual blocks add to the gradient of `output`: it starts at zero.
   func prepareGradient(_ pass: BackwardPass) {
-    fill(pass.gradients.mutable(output.activated.gradient(pass.images)), with: 0)
+    fill(pass.gradients.mutable(output.gradient(pass.images)), with: 0)
   }
 
   /// Adds the parameters' gradients. There is no input that another layer computes.
@@ -83,7 +80,7 @@ struct Embedding: Sendable {
     guard let parameterGradients = pass.parameterGradients else { return }
     let all = pass.images
     ActivationFunction.silu.multiplyByDerivative(
-      activations[embedded[all]], gradients[output.activated.gradient(all)],
+      activations[embedded[all]], gradients[output.gradient(all)],
       into: gradients.mutable(embedded.gradient(all)))
     for image in all {
       if let row = classEmbedding(of: image, pass.forward) {

@@ -65,15 +65,15 @@ package struct NetworkPlan: Sendable {
     tensor(ImageShape(height: 1, width: 1, channels: count))
   }
 
-  /// Images of a micro-batch that a level takes through its layers at a time: few of a large size, so that one layer
+  /// Images of a portion, which a level takes through its layers at a time: few of a large size, so that one layer
   /// finds in the second-level cache what the last one wrote; all of a small size, so that each weight read serves many.
-  package func imagesAtATime(_ shape: ImageShape) -> Int {
+  package func portionSize(of shape: ImageShape) -> Int {
     max(1, min(capacity, 2 * 28 * 28 / shape.pixels))
   }
 
-  /// Scratch for as many images of this shape as are taken at a time.
+  /// Scratch for a portion of images of this shape.
   mutating func needsScratch(for shape: ImageShape) {
-    let count = imagesAtATime(shape)
+    let count = portionSize(of: shape)
     scratch.padded = max(scratch.padded, count * shape.padded.count)
     scratch.plain = max(scratch.plain, count * shape.count)
     scratch.channels = max(scratch.channels, 2 * shape.channels)
@@ -81,6 +81,13 @@ package struct NetworkPlan: Sendable {
 
   mutating func needsScratch(for attention: Attention) {
     scratch.attention = max(scratch.attention, attention.scratchCount)
+  }
+
+  /// Floats of memory that training on one thread takes: a workspace, prepared weights, and eight times the parameters:
+  /// themselves, their moving average, two moments, and four sums of gradients.
+  var trainingSize: Int {
+    activations.count + gradients.count + scratch.trainingSize + forwardWeights.count
+      + backwardWeights.count + 8 * parameters.count
   }
 
   // MARK: Layers with weights

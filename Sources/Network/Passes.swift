@@ -47,7 +47,7 @@ package struct ForwardPass: Sendable {
     }
   }
 
-  /// A struct, as in a tuple the body would be wrapped for it, in memory from the heap.
+  /// A struct: a closure stored in a generic tuple costs a heap allocation.
   private struct Shares<Shared: Sendable>: Sendable {
     let shared: Shared
     let team: Team

@@ -13,12 +13,13 @@ struct ResidualBlock: Sendable {
   private let second: NormalizedConvolution
   private let timeProjection: LinearParameters
   private let shortcut: LinearParameters?
-  /// The time embedding's share of h and, in the forward pass, conv1's bias with it: [capacity, out].
-  private let time: Tensor
-  private let embedding: Embedding.Output
+  /// [capacity, out] What h gets beside conv1's products: its bias and the time's share. Of the gradient, the sums of dh.
+  private let hiddenBias: Tensor
+  /// [capacity, width] SiLU(emb).
+  private let embedding: Tensor
 
   init(
-    _ name: String, input: Tensor, outputChannels: Int, outputLifetime: Lifetime, embedding: Embedding.Output,
+    _ name: String, input: Tensor, outputChannels: Int, outputLifetime: Lifetime, embedding: Tensor,
     groupCount: Int, eps: Float, plan: inout NetworkPlan
   ) {
     self.input = input
@@ -28,7 +29,7 @@ struct ResidualBlock: Sendable {
       norm: name + ".norm1", convolution: name + ".conv1", input: input.shape,
       outputChannels: outputChannels, groupCount: groupCount, eps: eps, plan: &plan)
     timeProjection = plan.linear(
-      name + ".time_emb_proj", inputChannels: embedding.width, outputChannels: outputChannels)
+      name + ".time_emb_proj", inputChannels: embedding.shape.channels, outputChannels: outputChannels)
     second = NormalizedConvolution(
       norm: name + ".norm2", convolution: name + ".conv2", input: shape, outputChannels: outputChannels,
       groupCount: groupCount, eps: eps, plan: &plan)
@@ -39,20 +40,20 @@ struct ResidualBlock: Sendable {
         name + ".conv_shortcut", inputChannels: input.shape.channels, outputChannels: outputChannels)
     hidden = plan.tensor(shape, lifetime: .unit)
     output = plan.tensor(shape, lifetime: outputLifetime)
-    time = plan.vectors(outputChannels)
+    hiddenBias = plan.vectors(outputChannels)
   }
 
   private var outputChannels: Int { output.shape.channels }
 
   func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
-    let time = time[pass.images]
+    let hiddenBias = hiddenBias[pass.images]
     linear(
-      activations[embedding.activated[pass.images]], rows: pass.count,
+      activations[embedding[pass.images]], rows: pass.count,
       weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
-      into: activations.mutable(time))
-    addToRows(parameters[first.bias], into: activations.mutable(time))
-    first.forward(input, bias: (Weights(reading: activations), time), into: hidden, pass)
+      into: activations.mutable(hiddenBias))
+    addToRows(parameters[first.bias], into: activations.mutable(hiddenBias))
+    first.forward(input, bias: (Weights(reading: activations), hiddenBias), into: hidden, pass)
     second.forward(
       hidden, bias: (parameters, second.bias), adding: shortcut == nil ? input : nil, into: output, pass)
     if let shortcut {
@@ -82,19 +83,19 @@ struct ResidualBlock: Sendable {
     )
   }
 
-  /// Reads the gradient at h; adds those of conv1's bias and of the time projection, and to the embedding's.
+  /// Reads dh. Adds the gradients of conv1's bias, of the time projection and of the embedding.
   private func backwardToTime(_ pass: BackwardPass) {
     let gradients = pass.gradients
-    let dTime = time.gradient(pass.images)
-    fill(gradients.mutable(dTime), with: 0)
+    let dBias = hiddenBias.gradient(pass.images)
+    fill(gradients.mutable(dBias), with: 0)
     for image in pass.images {
-      addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(time.gradient(image)))
+      addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(hiddenBias.gradient(image)))
     }
-    pass.addBiasGradient(dTime, to: first.bias)
+    pass.addBiasGradient(dBias, to: first.bias)
     pass.addGradients(
-      of: timeProjection, input: embedding.activated[pass.images], dTime, rows: pass.count)
+      of: timeProjection, input: embedding[pass.images], dBias, rows: pass.count)
     linear(
-      gradients[dTime], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
-      into: gradients.mutable(embedding.activated.gradient(pass.images)), accumulates: true)
+      gradients[dBias], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
+      into: gradients.mutable(embedding.gradient(pass.images)), accumulates: true)
   }
 }

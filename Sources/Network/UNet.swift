@@ -59,18 +59,19 @@ public struct UNet: FlowNetwork {
     var upsampler: ConvolutionLayer?
   }
 
-  /// Floats of the weights with their moments and gradients and of one worker's tensors: 16 GB.
+  /// Floats of memory: 16 GB.
   private static let largestSize = 1 << 32
 
   /// - Throws: `ConfigurationError` if no network can have this shape.
   public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
     try configuration.validate()
     self.init(sound: configuration, forTraining: true)
-    let floats = plan.activations.count + plan.gradients.count + 4 * plan.parameters.count
+    let floats = plan.trainingSize
     guard floats <= Self.largestSize else {
       throw ConfigurationError(
         "a network of \(configuration.blockOutputChannels) channels for images of \(shape.height)×\(shape.width) needs "
-          + "\(floats >> 28) GB for each thread; choose smaller images or fewer channels")
+          + "\(floats >> 28) GB to be trained on one thread, at most 16 are supported; choose smaller images or fewer channels"
+      )
     }
   }
 
@@ -142,7 +143,7 @@ public struct UNet: FlowNetwork {
     h = second.output
 
     var upLevels: [UpLevel] = []
-    for (i, shapes) in configuration.upLevels.enumerated() {
+    for (i, levelChannels) in configuration.upLevelChannels.enumerated() {
       var level = UpLevel(shape: h.shape)
       let attends = configuration.attentionLevels[channels.count - 1 - i]
       for j in 0...configuration.layersPerBlock {
@@ -151,7 +152,7 @@ public struct UNet: FlowNetwork {
         var unit = Unit(
           concatenation: concatenation,
           residual: residual(
-            "up_blocks.\(i).resnets.\(j)", concatenation.output, shapes.output,
+            "up_blocks.\(i).resnets.\(j)", concatenation.output, levelChannels.output,
             outputLifetime: attends ? .unit : .pass))
         if attends {
           unit.attention = attention("up_blocks.\(i).attentions.\(j)", unit.residual.output)
@@ -253,10 +254,10 @@ public struct UNet: FlowNetwork {
 
   private func forEachPortion(_ pass: ForwardPass, of shape: ImageShape, _ body: (ForwardPass) -> Void) {
     for first in stride(
-      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.imagesAtATime(shape))
+      from: pass.images.lowerBound, to: pass.images.upperBound, by: plan.portionSize(of: shape))
     {
       var portion = pass
-      portion.images = first..<min(first + plan.imagesAtATime(shape), pass.images.upperBound)
+      portion.images = first..<min(first + plan.portionSize(of: shape), pass.images.upperBound)
       body(portion)
     }
   }

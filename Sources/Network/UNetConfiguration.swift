@@ -181,27 +181,28 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
   private var normWidths: [Int] {
     let channels = blockOutputChannels
     return channels
-      + upLevels.flatMap { level in
+      + upLevelChannels.flatMap { level in
         (0...layersPerBlock).map { level.inputChannels(layer: $0, of: layersPerBlock) }
       }
   }
 
-  /// One level of the way up (diffusers' up_blocks), coarsest first.
-  struct UpLevel {
+  /// Channels of one level of the way up (diffusers' up_blocks).
+  struct UpLevelChannels {
     let previous: Int
     let output: Int
     let skip: Int
 
-    /// Channels that the level's `layer`-th residual block reads: what came before and the skip beside it.
+    /// Those that the level's `layer`-th residual block reads: what came before and the skip beside it.
     func inputChannels(layer: Int, of layersPerBlock: Int) -> Int {
       (layer == 0 ? previous : output) + (layer == layersPerBlock ? skip : output)
     }
   }
 
-  var upLevels: [UpLevel] {
+  /// Coarsest first.
+  var upLevelChannels: [UpLevelChannels] {
     let reversed = Array(blockOutputChannels.reversed())
     return reversed.indices.map { i in
-      UpLevel(
+      UpLevelChannels(
         previous: reversed[max(i - 1, 0)], output: reversed[i],
         skip: reversed[min(i + 1, reversed.count - 1)])
     }

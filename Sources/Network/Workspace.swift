@@ -12,6 +12,9 @@ struct ScratchPlan: Sendable {
   var attention = 0
   /// `Convolution3x3.scratchCount`.
   var convolution = 0
+
+  /// Of all of a workspace's scratch arenas. `padded` and `plain` are there twice.
+  var trainingSize: Int { 2 * padded + 2 * plain + channels + attention + convolution }
 }
 
 /// The memory in which one worker runs a micro-batch, allocated once by a finished plan. Only that worker may touch it.
@@ -19,12 +22,15 @@ package struct Workspace: Sendable {
   /// The network's tensors for up to a micro-batch, and their gradients.
   package let activations: Arena
   package let gradients: Arena
-  /// `ScratchPlan`'s memory; of `padded` and `plain` what the backward pass needs besides.
+  /// [portion, padded height, padded width, channels] A convolution's input, and the gradient of its output.
   let padded: Arena
   let paddedGradient: Arena
+  /// [portion, height, width, channels] The gradient of a convolution's input, and the derivative of the activation there.
   let plain: Arena
   let derivative: Arena
+  /// [2, channels] Sums of a norm's backward pass.
   let channels: Arena
+  /// `Attention.scratchCount` and `Convolution3x3.scratchCount` floats.
   let attention: Arena
   let convolution: Arena
 

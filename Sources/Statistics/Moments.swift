@@ -1,3 +1,20 @@
+/// The mean of some numbers, and how far it can be trusted.
+public struct MeanEstimate: Sendable {
+  public let mean: Double
+  /// Of the mean: Σ (x − mean)² / (n − 1) / n. Nil of one number.
+  public let variance: Double?
+  public var standardError: Double? { variance?.squareRoot() }
+
+  public init(_ values: [Double]) {
+    precondition(!values.isEmpty, "no numbers")
+    let count = Double(values.count)
+    let mean = values.reduce(0, +) / count
+    self.mean = mean
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    variance = values.count > 1 ? squares / (count - 1) / count : nil
+  }
+}
+
 /// Mean and variance of each component of a set of samples.
 public struct Moments: Sendable {
   /// The samples added.

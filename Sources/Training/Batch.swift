@@ -4,22 +4,15 @@ import Kernels
 /// them. Every number is named by (seed, purpose, step, index), so a batch can be drawn by any number of threads, and
 /// drawn again.
 package struct Batch: Sendable {
-  /// What the random numbers are for.
-  package enum Draws: Sendable {
-    case training(step: Int)
-    /// The same noise and times at every evaluation.
-    case heldOut
-  }
-
   let source: any ExampleSource
   /// Rows of the source.
   let rows: ArraySlice<UInt32>
   let seed: UInt64
-  let draws: Draws
+  let draws: ExampleRandom.Draws
   let times: TrainingSettings.TimeDraws
 
   package init(
-    source: any ExampleSource, rows: ArraySlice<UInt32>, seed: UInt64, draws: Draws,
+    source: any ExampleSource, rows: ArraySlice<UInt32>, seed: UInt64, draws: ExampleRandom.Draws,
     times: TrainingSettings.TimeDraws
   ) {
     self.source = source

@@ -95,7 +95,7 @@ public struct Checkpoint {
     var settings = header.settings
     settings.steps = record.settings.steps
     settings.earlierLengths = record.settings.earlierLengths
-    // Of a run that took no step, the length decides the warm-up too.
+    // Before the first step the warm-up still follows the length.
     if header.step == 0 { settings.warmupSteps = record.settings.warmupSteps }
     guard header.network == record.network, settings == record.settings, header.dataset == record.dataset
     else {

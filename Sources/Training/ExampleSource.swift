@@ -24,12 +24,19 @@ extension ExampleSource {
 
 /// The random numbers of one example of a batch.
 package struct ExampleRandom: Sendable {
+  /// What the random numbers are for.
+  package enum Draws: Sendable {
+    case training(step: Int)
+    /// The same noise and times at every evaluation.
+    case heldOut
+  }
+
   package let seed: UInt64
-  package let draws: Batch.Draws
+  package let draws: Draws
   /// The example's place in the batch.
   package let index: Int
 
-  package init(seed: UInt64, draws: Batch.Draws, index: Int) {
+  package init(seed: UInt64, draws: Draws, index: Int) {
     self.seed = seed
     self.draws = draws
     self.index = index

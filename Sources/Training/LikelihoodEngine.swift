@@ -25,6 +25,7 @@ package final class LikelihoodEngine: Objective, Sendable {
   private let workers: [Worker]
   private let lanes: GradientLanes
   private let backwardWeights: Arena
+  /// [maximumBatchSize] −log p₁ of each example.
   private let losses: Arena
 
   /// One thread's memory: the activations of all steps, as the way back needs them.

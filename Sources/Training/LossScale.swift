@@ -1,6 +1,5 @@
 import Flow
 import Imagery
-import Kernels
 import Statistics
 
 extension RunRecord {

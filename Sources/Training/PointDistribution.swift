@@ -4,7 +4,7 @@ import Kernels
 /// A distribution of points in the plane, to watch flow matching on. Points lie within about ±2 and are drawn by
 /// Philox: point number i depends on the generator alone.
 package enum PointDistribution: String, CaseIterable, Sendable {
-  /// Two Gaussians at ±(1, 1) with σ = 0.05: the 2-D tutorial's data.
+  /// Two Gaussians at ±(1, 1) with σ = 0.05: the data of the 2-D tutorial (`docs/equations.md`).
   case twoClusters = "two-clusters"
   /// Eight Gaussians on a circle of radius 1.8 with σ = 0.1.
   case eightGaussians = "eight-gaussians"
@@ -36,10 +36,15 @@ package enum PointDistribution: String, CaseIterable, Sendable {
   /// - Parameter point: [2].
   package func logDensity(_ point: Span<Double>) -> Double? {
     guard self == .checkerboard else { return mixture?.logDensity(point) }
-    let isInside = point[0] >= -2 && point[0] < 2 && point[1] >= -2 && point[1] < 2
-    let square = Int(point[0].rounded(.down)) + Int(point[1].rounded(.down))
+    // A square has all of its edges, as a point that lies just below one may be rounded onto it.
+    func places(_ x: Double) -> [Double] {
+      [x.rounded(.down), x.rounded(.up) - 1].filter { (-2...1).contains($0) }
+    }
+    let isInside = places(point[0]).contains { column in
+      places(point[1]).contains { row in (column + row).remainder(dividingBy: 2) == 0 }
+    }
     // log(1/8)
-    return isInside && square.isMultiple(of: 2) ? -2.0794415416798357 : -.infinity
+    return isInside ? -2.0794415416798357 : -.infinity
   }
 
   /// Plots show ±extent.
@@ -117,5 +122,28 @@ package struct PointExamples: ExampleSource {
     data[0] = Float(point.x)
     data[1] = Float(point.y)
     random.noise.fillNormals(noise)
+  }
+}
+
+extension Batch {
+  /// The flow-matching loss of any field on these examples: the trained one's beside the exact one's.
+  package func loss<Field: VelocityField & ~Copyable>(of field: inout Field) throws -> Double {
+    let dimension = source.dimension
+    let (noise, data) = (Arena(count: dimension), Arena(count: dimension))
+    var (states, times, velocities): ([Double], [Double], [Double]) = ([], [], [])
+    for index in 0..<count {
+      let t = Double(draw(index, noise: noise.mutable(noise.all), data: data.mutable(data.all)))
+      for i in 0..<dimension {
+        let (x0, x1) = (Double(noise[noise.all][i]), Double(data[data.all][i]))
+        states.append((1 - t) * x0 + t * x1)
+        velocities.append(x1 - x0)
+      }
+      times.append(t)
+    }
+    var predictions = states
+    var span = predictions.mutableSpan
+    try field.evaluate(states.span, times: times.span, samples: Array(0..<count).span, into: &span)
+    let squares = zip(predictions, velocities).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    return squares / Double(velocities.count)
   }
 }

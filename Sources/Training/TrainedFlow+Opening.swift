@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Kernels
-import Network
 import Sampling
 
 /// Which weights of a run or a checkpoint are meant.

@@ -1,4 +1,3 @@
-import Flow
 import Kernels
 import Network
 import Sampling
@@ -88,28 +87,5 @@ public enum TrainingError: Error, CustomStringConvertible {
       "training diverged at step \(step) (loss \(loss), gradient norm \(gradientNorm)); a run's last checkpoint "
         + "is kept: begin a new run with a smaller --learning-rate, or one from that checkpoint with --init"
     }
-  }
-}
-
-extension Batch {
-  /// The flow-matching loss of any field on these examples: the trained one's beside the exact one's.
-  package func loss<Field: VelocityField & ~Copyable>(of field: inout Field) throws -> Double {
-    let dimension = source.dimension
-    let (noise, data) = (Arena(count: dimension), Arena(count: dimension))
-    var (states, times, velocities): ([Double], [Double], [Double]) = ([], [], [])
-    for index in 0..<count {
-      let t = Double(draw(index, noise: noise.mutable(noise.all), data: data.mutable(data.all)))
-      for i in 0..<dimension {
-        let (x0, x1) = (Double(noise[noise.all][i]), Double(data[data.all][i]))
-        states.append((1 - t) * x0 + t * x1)
-        velocities.append(x1 - x0)
-      }
-      times.append(t)
-    }
-    var predictions = states
-    var span = predictions.mutableSpan
-    try field.evaluate(states.span, times: times.span, samples: Array(0..<count).span, into: &span)
-    let squares = zip(predictions, velocities).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-    return squares / Double(velocities.count)
   }
 }

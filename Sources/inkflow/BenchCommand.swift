@@ -61,7 +61,7 @@ struct BenchCommand: ParsableCommand {
     report.add(
       "convolutions",
       Self.layers.map { side, input, output in
-        Layer(side, input, output, count: bench.imagesTogether(side)).report(peak: machine.peakOfOneCore)
+        Layer(side, input, output, count: bench.portionSize(ofSide: side)).report(peak: machine.peakOfOneCore)
       })
     let tasks: [(Task, [Int])] = [(.training, [64, 128]), (.evaluation, [1, 16, 64, 128])]
     report.add(

@@ -1,5 +1,4 @@
 import Kernels
-import Network
 
 /// The median time of a call, in seconds, over at least `runs` calls and `total` seconds, after one
 /// warm-up.
@@ -93,12 +92,9 @@ struct Layer {
     let dy = arena(count * convolution.output.padded.count, seed: 2)
     let weights = arena(convolution.weightCount, seed: 3)
     let bias = arena(output, seed: 4)
-    let forwardWeights = Arena(count: convolution.forwardWeightCount ?? convolution.weightCount)
-    if convolution.forwardWeightCount == nil {
-      copy(weights[weights.all], into: forwardWeights.mutable(forwardWeights.all))
-    } else {
-      convolution.prepareForward(weights[weights.all], into: forwardWeights.mutable(forwardWeights.all))
-    }
+    // All layers that are measured have prepared weights, Winograd's.
+    let forwardWeights = Arena(count: convolution.forwardWeightCount ?? 0)
+    convolution.prepareForward(weights[weights.all], into: forwardWeights.mutable(forwardWeights.all))
     let backwardWeights = Arena(count: convolution.backwardWeightCount)
     convolution.prepareBackward(weights[weights.all], into: backwardWeights.mutable(backwardWeights.all))
     let y = Arena(count: count * convolution.output.count)

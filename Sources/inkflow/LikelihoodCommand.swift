@@ -1,5 +1,4 @@
 import ArgumentParser
-import Files
 import Flow
 import Imagery
 import Network

@@ -50,8 +50,8 @@ struct NetworkBench {
   }
 
   /// How many images of this side a layer takes together.
-  func imagesTogether(_ side: Int) -> Int {
-    engine.network.plan.imagesAtATime(ImageShape(height: side, width: side, channels: 1))
+  func portionSize(ofSide side: Int) -> Int {
+    engine.network.plan.portionSize(of: ImageShape(height: side, width: side, channels: 1))
   }
 
   private func examples(_ count: Int) -> Batch {

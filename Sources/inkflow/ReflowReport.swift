@@ -3,9 +3,10 @@ import Foundation
 import Imagery
 import Kernels
 import Sampling
+import Statistics
 import Training
 
-/// What the rounds of a reflow have come to: draws samples of each flow, and writes `report.json` and `reflow.png`.
+/// What the rounds of a reflow have come to: draws samples of each flow, and writes `report.json` and `reflow.svg`.
 struct ReflowReport {
   /// A flow to report on.
   struct Source {
@@ -30,7 +31,7 @@ struct ReflowReport {
         "no distances: images of \(train.imageSize) numbers are too large for their covariance; at most "
           + "\(PixelSpace.largestDimension)")
     }
-    var picture = ReflowPicture(height: train.height, width: train.width, channels: train.channels)
+    var picture = ReflowPicture(shape: train.shape)
     let rows = try sources.map { source in
       let flow = try openFlow(source.run.path)
       let (row, images) = try flow.solving { try Self.row(source, flow, plan, space, pool) }
@@ -91,21 +92,19 @@ struct ReflowReport {
     let (solved, straightness) = try flow.straightness(
       numbers, seed: plan.seed, rtol: plan.rtol, atol: plan.atol, on: pool, progress: show("rk45"))
     images.append(solved)
-    let count = Double(plan.samples)
-    let mean = straightness.reduce(0, +) / count
-    let squares = straightness.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let mean = MeanEstimate(straightness)
     let distances = space.map { space in images.map { space.distance(of: $0.values) } }
     var row = Report()
     row.add("name", source.name)
     row.add("run", source.run.path, as: "")
     row.add("checkpoint", flow.path, as: "")
-    row.add("straightness", mean, digits: 4)
-    row.add("straightness_error", (squares / (count - 1) / count).squareRoot(), digits: 4)
+    row.add("straightness", mean.mean, digits: 4)
+    row.add("straightness_error", mean.standardError, digits: 4)
     row.add("held_out_loss", try StepMetrics.lastHeldOut(of: source.run)?.heldOutLoss, digits: 4)
     row.add(
       "frechet_distances", distances,
       as: distances?.map { Terminal.fixed($0, 2) }.joined(separator: " "))
-    row.add("evaluations", Double(solved.evaluations.reduce(0, +)) / count, digits: 1)
+    row.add("evaluations", MeanEstimate(solved.evaluations.map { Double($0) }).mean, digits: 1)
     return (row, images)
   }
 }
@@ -113,32 +112,28 @@ struct ReflowReport {
 /// Rows of flows, columns of solvers; in each cell a small sheet from the same noise.
 private struct ReflowPicture {
   private static let imagesPerCell = 8
-  let height: Int
-  let width: Int
-  let channels: Int
+  let shape: ImageShape
   private var cells: [PNGImage] = []
   private var columns = 1
 
-  init(height: Int, width: Int, channels: Int) {
-    (self.height, self.width, self.channels) = (height, width, channels)
-  }
+  init(shape: ImageShape) { self.shape = shape }
 
   /// Adds a row: images of each solver.
   mutating func append(_ samples: [Samples]) {
     columns = samples.count
     cells += samples.map { samples in
-      let some = Array(samples.values.prefix(Self.imagesPerCell * height * width * channels))
+      let some = Array(samples.values.prefix(Self.imagesPerCell * shape.count))
       return ContactSheet.image(
-        pixels: Pixels.bytes(some.span), height: height, width: width, channels: channels,
-        columns: Self.imagesPerCell / 2, padding: 1)
+        pixels: Pixels.bytes(some.span), of: shape, columns: Self.imagesPerCell / 2, padding: 1)
     }
   }
 
   func sheet(flows: [String], solvers: [String]) -> LabelledSheet {
-    LabelledSheet(
+    let cell = ImageShape(height: cells[0].height, width: cells[0].width, channels: shape.channels)
+    return LabelledSheet(
       title: "Samples of each flow, by solver",
       ContactSheet.image(
-        pixels: cells.flatMap(\.pixels), height: cells[0].height, width: cells[0].width, channels: channels,
-        columns: columns, padding: 16, scale: 1), columns: solvers, rows: flows)
+        pixels: cells.flatMap(\.pixels), of: cell, columns: columns, padding: 16, scale: 1),
+      columns: solvers, rows: flows)
   }
 }

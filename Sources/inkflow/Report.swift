@@ -40,7 +40,7 @@ struct Report: Encodable {
 
   /// A line for each value, the tables below them, then the notes.
   var text: String {
-    let shown = entries.compactMap { entry in entry.text.map { (label(entry.name), $0) } }
+    let shown = entries.compactMap { entry in entry.text.map { (Self.label(entry.name), $0) } }
     let single = shown.filter { !$0.1.contains("\n") }
     let width = single.map(\.0.count).max() ?? 0
     let lines = single.map { $0.0 + String(repeating: " ", count: width + 2 - $0.0.count) + $0.1 }
@@ -48,7 +48,7 @@ struct Report: Encodable {
     return (lines + tables + (tables.isEmpty || notes.isEmpty ? [] : [""]) + notes).joined(separator: "\n")
   }
 
-  fileprivate func label(_ name: String) -> String { name.replacing("_", with: " ") }
+  fileprivate static func label(_ name: String) -> String { name.replacing("_", with: " ") }
 
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Name.self)
@@ -103,18 +103,29 @@ extension Array: ReportValue where Element: ReportValue {
   }
 }
 
-/// A report within another is a table of one row.
+/// Reports within another are the rows of a table; its columns are the names of all of them, in order.
 extension Report: ReportValue {
   fileprivate static func table(_ rows: [Report]) -> String {
-    let names = rows.first?.entries.filter { $0.text != nil }.map(\.name) ?? []
-    let header = names.map { rows[0].label($0) }
+    var names: [String] = []
+    for row in rows {
+      // A name that earlier rows lack goes after the one that it follows here.
+      var place = 0
+      for entry in row.entries where entry.text != nil {
+        if let known = names.firstIndex(of: entry.name) {
+          place = known + 1
+        } else {
+          names.insert(entry.name, at: place)
+          place += 1
+        }
+      }
+    }
+    let header = names.map(label)
     let cells =
       [header]
       + rows.map { row in
         names.map { name in row.entries.first { $0.name == name }.flatMap(\.text) ?? "–" }
       }
     let widths = names.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    // A newline first: a table of one row is a table too.
     return cells.map { row in
       "  "
         + zip(row, widths).enumerated().map { column, cell in

@@ -1,12 +1,16 @@
 import ArgumentParser
 import Files
-import Foundation
 import Imagery
 import Kernels
 import Network
 import Sampling
 
 extension ImageDataset.Split: ExpressibleByArgument {}
+
+extension ImageDataset {
+  /// Of one image.
+  var shape: ImageShape { ImageShape(height: height, width: width, channels: channels) }
+}
 
 /// Real pictures to be taken through a model.
 struct SourceImages {
@@ -42,7 +46,8 @@ struct SourceImages {
         remedy: error.remedy ?? "name a PNG picture, or a data set: a directory with IDX files, or one of "
           + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
     }
-    try Self.check(path, image.height, image.width, image.channels, flow)
+    try Self.check(
+      path, ImageShape(height: image.height, width: image.width, channels: image.channels), flow)
     pixels = image.pixels
     labels = nil
     text = path
@@ -53,7 +58,7 @@ struct SourceImages {
     _ data: ImageDataset, _ numbers: some Collection<Int>, named name: String,
     for flow: TrainedFlow
   ) throws(ConfigurationError) {
-    try check(name, data.height, data.width, data.channels, flow)
+    try check(name, data.shape, flow)
     if let number = numbers.first(where: { !(0..<data.count).contains($0) }) {
       throw ConfigurationError(
         "image \(number): the \(data.split.rawValue) split of '\(name)' has the images 0 to \(data.count - 1); name some of these"
@@ -62,23 +67,13 @@ struct SourceImages {
   }
 
   private static func check(
-    _ name: String, _ height: Int, _ width: Int, _ channels: Int, _ flow: TrainedFlow
+    _ name: String, _ shape: ImageShape, _ flow: TrainedFlow
   ) throws(ConfigurationError) {
-    let expected = flow.shape
-    guard (height, width, channels) == (expected.height, expected.width, expected.channels) else {
+    func text(_ shape: ImageShape) -> String { "\(shape.height)×\(shape.width)×\(shape.channels)" }
+    guard shape == flow.shape else {
       throw ConfigurationError(
-        "'\(name)' has images of \(height)×\(width)×\(channels), but the model was trained on "
-          + "\(expected.height)×\(expected.width)×\(expected.channels); name images of that size")
+        "'\(name)' has images of \(text(shape)), but the model was trained on \(text(flow.shape)); "
+          + "name images of that size")
     }
-  }
-}
-
-extension ContactSheet {
-  /// A sheet of pictures of one shape.
-  ///
-  /// - Parameter pixels: [count, height, width, channels].
-  static func image(pixels: [UInt8], of shape: ImageShape, columns: Int) -> PNGImage {
-    image(
-      pixels: pixels, height: shape.height, width: shape.width, channels: shape.channels, columns: columns)
   }
 }

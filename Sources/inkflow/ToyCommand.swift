@@ -5,7 +5,6 @@ import Foundation
 import Imagery
 import Kernels
 import Network
-import Sampling
 import Training
 
 extension PointDistribution: ExpressibleByArgument {}
@@ -47,7 +46,7 @@ struct ToyCommand: ParsableCommand {
 
   @Flag(
     help:
-      "One draw of points, noise and times for all steps, as the 2-D tutorial has it, in place of fresh ones."
+      "One draw of points, noise and times for all steps, in place of fresh ones."
   )
   var fixedDraw = false
 
@@ -131,7 +130,7 @@ struct ToyCommand: ParsableCommand {
     report.add("pictures", names)
     report.notes = [
       objective == .flowMatching
-        ? "loss: the mean over examples and components; summed loss: over components, as the 2-D tutorial prints it"
+        ? "loss: the mean over examples and components; summed loss: over components, as some tutorials print it"
         : "loss: the mean of -log p in nats",
       "held out loss: of flow matching on fresh examples; exact loss: the exact field's on the same, the least possible",
       "density integral: of the continuity equation's density over the plot",

@@ -1,7 +1,5 @@
-import Flow
 import Foundation
 import Imagery
-import Kernels
 import Training
 
 /// Flow matching against the method before it, maximum likelihood by simulation: the same network, weights to begin with,

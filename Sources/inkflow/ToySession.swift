@@ -23,7 +23,7 @@ struct ToySession {
     let seconds: Double
   }
 
-  /// Adam as the tutorial has it: a constant rate, no decay of weights, no clipping, no average.
+  /// Adam as in the 2-D tutorial (`docs/equations.md`): a constant rate, no decay of weights, no clipping, no average.
   private func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(recipe: .rectifiedFlow, steps: steps, seed: command.seed)
     settings.batchSize = command.batchSize
@@ -148,15 +148,10 @@ struct ToySession {
         solver: .adaptive(rtol: tolerance, atol: tolerance), on: pool
       ).values
     }
-    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(count) }
-    let first = try values(tolerance)
-    let average = mean(first)
-    let difference = abs(average - mean(try values(tolerance / 2)))
-    let variance = first.reduce(0) { $0 + ($1 - average) * ($1 - average) } / Double(max(count - 1, 1))
     return ToyLikelihood(
-      points: count, mean: difference <= ToyLikelihood.allowedDifference ? average : nil,
-      standardError: (variance / Double(count)).squareRoot(), difference: difference, tolerance: tolerance,
-      exact: exactLogLikelihood(points: count))
+      estimate: LikelihoodEstimate(
+        coarse: try values(tolerance), fine: try values(tolerance / 2), drawCount: 1),
+      tolerance: tolerance, exact: exactLogLikelihood(points: count))
   }
 
   /// The data's own density on the same points, where it is known.
@@ -171,37 +166,36 @@ struct ToySession {
 
 /// The mean log-likelihood of held-out points in nats, or why it can't be told.
 struct ToyLikelihood {
-  let points: Int
-  /// Nil where two solves, at the tolerance and at half of it, don't agree.
-  let mean: Double?
-  let standardError: Double
-  /// Between the two solves.
-  let difference: Double
+  /// In nats, of solves at the tolerance and at half of it.
+  let estimate: LikelihoodEstimate
   let tolerance: Double
   /// The data's own, on the same points.
   let exact: Double?
 
-  /// More than this between two solves is no likelihood.
-  static let allowedDifference = 0.01
+  /// Nil where the two solves don't agree.
+  var mean: Double? { estimate.isReliable ? estimate.mean : nil }
 
   fileprivate var report: Report {
     var report = Report()
     report.add("mean", mean)
-    report.add("standard_error", standardError)
+    report.add("standard_error", estimate.standardError)
     report.add("exact", exact)
-    report.add("points", points)
+    report.add("points", estimate.byImage.count)
     report.add("tolerance", tolerance)
-    report.add("difference", difference)
+    report.add("difference", estimate.difference)
     return report
   }
 
   fileprivate var text: String {
     guard let mean else {
       return
-        "not determined: solves at \(tolerance) and half of it differ by \(Terminal.fixed(difference, 4)) nats"
+        "not determined: solves at \(tolerance) and half of it differ by "
+        + "\(Terminal.fixed(estimate.difference, 4)) nats a point"
     }
-    return "\(Terminal.fixed(mean, 4)) ± \(Terminal.fixed(standardError, 4)) nats a point"
-      + (exact.map { ", the data's density \(Terminal.fixed($0, 4)) on the same \(points) points" } ?? "")
+    return "\(Terminal.fixed(mean, 4)) ± \(Terminal.fixed(estimate.standardError ?? 0, 4)) nats a point"
+      + (exact.map {
+        ", the data's density \(Terminal.fixed($0, 4)) on the same \(estimate.byImage.count) points"
+      } ?? "")
   }
 }
 

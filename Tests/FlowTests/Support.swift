@@ -1,5 +1,6 @@
 import Flow
 import Foundation
+import TestSupport
 import Testing
 
 /// Another field, which keeps the times at which it was evaluated and the samples of each batch.

@@ -44,11 +44,11 @@ import Testing
   @Test(arguments: [1, 3]) func everyFrameDecodes(channels: Int) throws {
     // Large enough that libpng writes more than one IDAT.
     let frames = frames(3, width: 130, height: 120, channels: channels)
-    let bytes = try AnimatedPNG(frames: frames, secondsPerFrame: 0.1, loops: false).encoded()
+    let bytes = try AnimatedPNG(frames: frames, secondsPerFrame: 0.1).encoded()
     #expect(try PNGImage.decode(bytes) == frames[0])
     let chunks = pngChunks(bytes)
     #expect(chunks.filter { $0.type == "IDAT" }.count > 1)
-    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndianBytes(3) + bigEndianBytes(1))
+    #expect(chunks.first { $0.type == "acTL" }?.data == bigEndianBytes(3) + bigEndianBytes(0))
     let starts = chunks.indices.filter { chunks[$0].type == "fcTL" }
     for index in 1..<3 {
       let data = chunks[starts[index]...].dropFirst().prefix { $0.type == "fdAT" }

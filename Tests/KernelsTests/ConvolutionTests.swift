@@ -22,7 +22,7 @@ import Testing
 
     private init(_ convolution: Convolution3x3) {
       self.convolution = convolution
-      x = Buffer(normals(convolution.source.count, index: 1))
+      x = Buffer(normals(convolution.gradientShape.count, index: 1))
       weights = Buffer(normals(convolution.weightCount, index: 2))
       bias = Buffer(normals(convolution.output.channels, index: 3))
       dy = Buffer(normals(convolution.output.count, index: 4))
@@ -40,25 +40,25 @@ import Testing
         ? Tolerance.directConvolution : Tolerance.winograd
     }
 
-    private var upsamples: Bool { convolution.source != convolution.input }
+    private var upsamples: Bool { convolution.gradientShape != convolution.input }
 
     /// The input's padded plane.
     private var plane: Buffer {
       guard upsamples else { return padded(x, convolution.input) }
       let result = Buffer(unwritten: convolution.input.padded.count)
-      upsample(x.span, shape: convolution.source, into: result.mutable)
+      upsample(x.span, shape: convolution.gradientShape, into: result.mutable)
       return result
     }
 
     /// `x` by the independent reference, which the convolution's reference reads.
     func input(_ x: [Double]) -> [Double] {
-      upsamples ? Reference.upsample(x, shape: convolution.source) : x
+      upsamples ? Reference.upsample(x, shape: convolution.gradientShape) : x
     }
 
     /// A gradient of the input to one of `x`: the sum over each pixel's copies.
     func source(_ gradient: [Double]) -> [Double] {
       guard upsamples else { return gradient }
-      let (shape, width) = (convolution.source, convolution.input.width)
+      let (shape, width) = (convolution.gradientShape, convolution.input.width)
       var result = [Double](repeating: 0, count: shape.count)
       for y in 0..<2 * shape.height {
         for x in 0..<width {
@@ -100,7 +100,7 @@ import Testing
     func inputGradient(accumulates: Bool) -> Buffer {
       let prepared = Buffer(unwritten: convolution.backwardWeightCount)
       convolution.prepareBackward(weights.span, into: prepared.mutable)
-      let dx = Buffer(count: convolution.source.count, accumulates: accumulates)
+      let dx = Buffer(count: convolution.gradientShape.count, accumulates: accumulates)
       let (dy, scratch) = (padded(dy, convolution.output), scratch)
       convolution.inputGradient(
         dy.span, count: 1, weights: prepared.span, into: dx.mutable,

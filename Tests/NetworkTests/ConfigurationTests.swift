@@ -109,6 +109,11 @@ import Testing
         Array(repeating: 16, count: 70), Array(repeating: false, count: 70)
       )
     }
+    // Half a billion parameters, with gradients, moments and Winograd's weights sixteen times as many numbers.
+    refuses("parameters") {
+      ($0.sampleHeight, $0.sampleWidth, $0.blockOutputChannels) = (4, 4, [2048])
+      $0.attentionLevels = [false]
+    }
     // Each number by itself may be, but there is no memory for all of them.
     refuses("sizes") {
       ($0.sampleHeight, $0.sampleWidth, $0.blockOutputChannels) = (4096, 4096, [4096, 4096])

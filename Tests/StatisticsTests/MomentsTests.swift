@@ -20,6 +20,14 @@ import Testing
     }
   }
 
+  @Test func errorOfAMean() {
+    let estimate = MeanEstimate([2, 3, 7])
+    #expect(estimate.mean == 4)
+    // Σ (2, 3, 7 − 4)² = 14 over 2, over 3.
+    #expect(estimate.variance == 14.0 / 2 / 3 && estimate.standardError == (14.0 / 2 / 3).squareRoot())
+    #expect(MeanEstimate([5]).mean == 5 && MeanEstimate([5]).standardError == nil)
+  }
+
   /// A constant component has no variance, however large it is.
   @Test func constantComponent() {
     var moments = Moments(dimension: 1)

@@ -3,6 +3,7 @@ import Imagery
 import Kernels
 import Network
 import Sampling
+import TestSupport
 import Testing
 import Training
 

@@ -45,6 +45,22 @@ import Training
     #expect(abs(Double(upper) / Double(count) - 0.5) < 0.02)
   }
 
+  /// As Float32 the x of point 307 is −1, at the edge of its square.
+  @Test func aPointOnTheEdgeOfASquareHasADensity() {
+    let points = PointDistribution.checkerboard.heldOutPoints(2000, seed: 4810).map { Double($0) }
+    #expect(points[2 * 307] == -1)
+    func logDensity(_ x: Double, _ y: Double) -> Double? {
+      PointDistribution.checkerboard.logDensity([x, y].span)
+    }
+    for i in 0..<2000 {
+      #expect(logDensity(points[2 * i], points[2 * i + 1]).map { abs($0 + log(8)) < 1e-12 } == true)
+    }
+    #expect(logDensity(2, 1.5).map(exp).map { abs($0 - 0.125) < 1e-12 } == true)
+    for (x, y) in [(0.5, 1.5), (2.001, 1.5), (-2.5, 0), (1e300, 0.5), (-.infinity, .infinity)] {
+      #expect(logDensity(x, y) == -.infinity, "\(x), \(y)")
+    }
+  }
+
   // MARK: Closed forms
 
   /// The field v = A·x + b as a network without hidden layers.
@@ -109,7 +125,7 @@ import Training
 
   // MARK: Training
 
-  /// Adam as the tutorial has it: a constant rate, no decay of weights, no clipping, no average.
+  /// Adam as in the 2-D tutorial: a constant rate, no decay of weights, no clipping, no average.
   private func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(recipe: .rectifiedFlow, steps: steps, seed: 1)
     settings.batchSize = 150

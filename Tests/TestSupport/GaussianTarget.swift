@@ -1,3 +1,4 @@
+import Flow
 import Foundation
 
 /// The marginal velocity field of the linear path from N(0, I) to data distributed as N(μ, diag s²), in
@@ -17,6 +18,16 @@ public struct GaussianTarget: DivergenceField, DifferentiableField, Sendable {
 
   public var dimension: Int { mean.count }
 
+  /// (1 − t)² + t²·s², the variance of x_t in a dimension.
+  private func variance(_ j: Int, time t: Double) -> Double {
+    (1 - t) * (1 - t) + t * t * standardDeviation[j] * standardDeviation[j]
+  }
+
+  /// (t·s² − (1 − t)) / ((1 − t)² + t²·s²), the field's slope in a dimension.
+  private func gain(_ j: Int, time t: Double) -> Double {
+    (t * standardDeviation[j] * standardDeviation[j] - (1 - t)) / variance(j, time: t)
+  }
+
   /// u(x, t) = μ + (t·s² − (1 − t)) / σ_t² · (x − t·μ), where σ_t² = (1 − t)² + t²·s².
   public func evaluate(
     _ states: Span<Double>, times: Span<Double>, samples: Span<Int>,
@@ -27,7 +38,7 @@ public struct GaussianTarget: DivergenceField, DifferentiableField, Sendable {
       let t = times[row]
       for j in 0..<dimension {
         let i = row * dimension + j
-        velocities[i] = mean[j] + LinearPath.gain(standardDeviation[j], time: t) * (states[i] - t * mean[j])
+        velocities[i] = mean[j] + gain(j, time: t) * (states[i] - t * mean[j])
       }
     }
   }
@@ -38,13 +49,13 @@ public struct GaussianTarget: DivergenceField, DifferentiableField, Sendable {
   public func flow(_ noise: [Double], time: Double = 1) -> [Double] {
     precondition(noise.count == dimension)
     return (0..<dimension).map { j in
-      time * mean[j] + LinearPath.variance(standardDeviation[j], time: time).squareRoot() * noise[j]
+      time * mean[j] + variance(j, time: time).squareRoot() * noise[j]
     }
   }
 
   /// div u at any state.
   public func divergence(time: Double) -> Double {
-    standardDeviation.reduce(0) { $0 + LinearPath.gain($1, time: time) }
+    (0..<dimension).reduce(0) { $0 + gain($1, time: time) }
   }
 
   /// ∫₀¹ div u dt = Σ_j log s_j, the change of log-density along the flow with its sign turned.
@@ -79,7 +90,7 @@ public struct GaussianTarget: DivergenceField, DifferentiableField, Sendable {
         var sum = 0.0
         for j in 0..<dimension {
           let z = probes[first + j]
-          sum += LinearPath.gain(standardDeviation[j], time: times[row]) * z * z
+          sum += gain(j, time: times[row]) * z * z
         }
         quadraticForms[row * probeCount + probe] = sum
       }
