@@ -135,7 +135,7 @@ package struct ImageClassifier: PlannedNetwork {
 
   /// As many images at a time as scratch memory is planned for.
   private func forEachPortion(_ pass: ForwardPass, of tensor: Tensor, _ body: (ForwardPass) -> Void) {
-    let size = plan.portionSize(tensor.shape)
+    let size = plan.portionSize(of: tensor.shape)
     for first in stride(from: pass.images.lowerBound, to: pass.images.upperBound, by: size) {
       var portion = pass
       portion.images = first..<min(first + size, pass.images.upperBound)
