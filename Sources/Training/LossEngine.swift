@@ -77,8 +77,10 @@ package final class LossEngine: Objective, Sendable {
       let (engine, batch, parameters) = shared
       _ = engine.forward(batch, microBatch, parameters, engine.workers[worker])
     }
-    let all = losses.all[0..<batch.count]
-    return (0..<batch.count).map { Double(losses[all][$0]) }
+    let arena = losses
+    var values: [Double] = []
+    for i in 0..<batch.count { values.append(Double(arena[arena.all][i])) }
+    return values
   }
 
   private func microBatchCount(_ batch: Batch) -> Int {

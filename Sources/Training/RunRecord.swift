@@ -41,12 +41,16 @@ public struct RunRecord: Codable, Equatable, Sendable {
     /// - Parameter isConditional: whether the labels are learnt too.
     /// - Throws: `ConfigurationError` where they are to be, and can't.
     public init(
-      train: ImageDataset, test: ImageDataset, isConditional: Bool = false
+      train: ImageDataset, test: ImageDataset, isConditional: Bool
     ) throws(ConfigurationError) {
-      if isConditional {
-        classes = try train.classes(beside: test, for: "--class-conditional")
-        (trainLabelsChecksum, testLabelsChecksum) = (train.labelsChecksum, test.labelsChecksum)
-      }
+      self.init(train: train, test: test)
+      guard isConditional else { return }
+      classes = try train.classes(beside: test, for: "--class-conditional")
+      (trainLabelsChecksum, testLabelsChecksum) = (train.labelsChecksum, test.labelsChecksum)
+    }
+
+    /// Of images whose labels aren't learnt.
+    public init(train: ImageDataset, test: ImageDataset) {
       let known = ImageDataset.downloadable + [SyntheticStrokes.name]
       name = known.contains(train.name) ? train.name : "own data"
       trainCount = train.count

@@ -120,7 +120,7 @@ struct ReflowCommand: ParsableCommand {
           + "with the directory of the images, for the report's distances")
     }
     let (train, test) = try ImageDataset.loadBoth(name, onNote: Terminal.noteOnData)
-    let theirs = try RunRecord.DatasetRecord(train: train, test: test)
+    let theirs = RunRecord.DatasetRecord(train: train, test: test)
     // A round of reflow knows nothing of the images behind its pairs.
     let isOfPairs = record.dataset.name == RunRecord.DatasetRecord.reflowPairsName
     let ours = record.dataset

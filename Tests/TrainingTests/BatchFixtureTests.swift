@@ -36,7 +36,7 @@ import Training
         sampleHeight: 20, sampleWidth: 20, inputChannels: 1, outputChannels: 1,
         blockOutputChannels: [16, 16],
         layersPerBlock: 1, attentionLevels: [false, true], attentionHeadWidth: 8, normGroupCount: 4))
-    #expect(unet.microBatchSize == 8 && unet.plan.imagesAtATime(unet.shape) == 3)
+    #expect(unet.microBatchSize == 8 && unet.plan.portionSize(of: unet.shape) == 3)
     let sorted = unet.parameters.sorted { $0.name < $1.name }
     let parameters = Arena(count: unet.plan.parameters.count)
     for (index, parameter) in sorted.enumerated() {

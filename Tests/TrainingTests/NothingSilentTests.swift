@@ -192,7 +192,7 @@ import Training
     try withTemporaryDirectory { directory in
       let run = RunDirectory(directory + "/run")
       do { try begin(run.path, steps: 1).train { _ in } }
-      let checkpoint = try run.newestCheckpoint().checkpoint
+      let checkpoint = try run.newestCheckpoint { $0 }.result
       var record = try run.readRecord()
       try checkpoint.requireRecord(record)
       record.settings.batchSize = 9

@@ -148,11 +148,11 @@ import Training
     let settings = settings(steps: steps)
     let initial = Weights(reading: network.initialParameters(seed: 0))
     let training = TrainingLoop(
-      network, engine, examples: PointExamples(distribution),
+      engine, examples: PointExamples(distribution),
       state: TrainingState(from: initial, settings: settings), settings: settings, pool: pool,
       repeatsFirstDraw: fixedDraw)
     let losses = try (0..<steps).map { _ in try training.step().loss }
-    return (training.flow(), losses)
+    return (training.flow(of: network), losses)
   }
 
   @Test(arguments: [false, true]) func theBitsDoNotDependOnThreads(likelihood: Bool) throws {
@@ -264,12 +264,12 @@ import Training
     let origin = ReflowPairs.Origin(model: flow.checksum, seed: 9, first: 0, solver: "\(solver)")
     let settings = settings(steps: 600)
     let training = TrainingLoop(
-      network, LossEngine(network: network, pool: pool, maximumBatchSize: 150),
+      LossEngine(network: network, pool: pool, maximumBatchSize: 150),
       examples: ReflowPairs(origin: origin, ends: ends.values, dimension: 2),
       state: TrainingState(from: flow.weights, settings: settings), settings: settings, pool: pool)
     for _ in 0..<600 { _ = try training.step() }
     let before = try straightness(flow, 5000..<5500, seed: 9)
-    let after = try straightness(training.flow(), 5000..<5500, seed: 9)
+    let after = try straightness(training.flow(of: network), 5000..<5500, seed: 9)
     #expect(after < 0.5 * before, "S \(before), then \(after)")
   }
 }
