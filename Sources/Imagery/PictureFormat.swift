@@ -5,7 +5,7 @@ import Foundation
 enum PictureFormat: CaseIterable {
   case jpeg, png
   case applePNG, webp, gif, bmp, tiff, heif, jpegXL, jpeg2000, photoshop
-  case webPage, pointer, nothing
+  case webPage, nothing
 
   /// Bytes that `init` needs to see.
   static let headSize = 64
@@ -38,8 +38,6 @@ enum PictureFormat: CaseIterable {
       self = .jpeg2000
     } else if holds("8BPS") {
       self = .photoshop
-    } else if holds("version https://git-lfs") {
-      self = .pointer
     } else if head.isEmpty {
       self = .nothing
     } else {
@@ -61,7 +59,7 @@ enum PictureFormat: CaseIterable {
   }
 
   /// Whether it shows a picture, be it one that can be read here or not.
-  var isPicture: Bool { ![.webPage, .pointer, .nothing].contains(self) }
+  var isPicture: Bool { ![.webPage, .nothing].contains(self) }
 
   /// What is the matter with such a file, if it is neither JPEG nor PNG, and what to do about it.
   static func problem(_ format: PictureFormat?) -> (problem: String, remedy: String) {
@@ -79,7 +77,6 @@ enum PictureFormat: CaseIterable {
     case .jpeg2000: kind("JPEG 2000")
     case .photoshop: kind("Photoshop")
     case .webPage: ("is a web page, not a picture", "get the file again from its source")
-    case .pointer: ("is a Git LFS pointer, not the picture itself", "fetch it: git lfs pull")
     case .nothing: ("is empty", "get the file again from its source")
     case nil: ("is neither a JPEG nor a PNG file", convert)
     }

@@ -33,6 +33,8 @@ enum Main {
   /// Parses, runs, and turns every error into one line and the exit status of sysexits.h.
   static func main() {
     Terminal.reserveStandardStreams()
+    // Beyond a limit of file sizes a write then fails, which is said, and nothing is left half written.
+    signal(SIGXFSZ, SIG_IGN)
     guard cpuIsSufficient else { exit(with: insufficientCPU, status: 78) }
     requireText()
     do {

@@ -2,16 +2,44 @@ import Files
 import Foundation
 import Imagery
 
-/// Refuses files that can't be written, that two outputs share, or whose names say another format, before long work.
+/// Refuses files that can't be written, that two outputs share, whose names say another format, or in whose place lies
+/// what Inkflow didn't make, before long work.
 ///
-/// - Parameters: pictures: PNG; labelled: PNG, or SVG with labels; other: of any name.
-func requireWritable(_ pictures: [String?], labelled: [String?] = [], other: [String?] = []) throws {
-  let paths = (pictures + labelled + other).compactMap { $0 }
+/// - Parameters: pictures: PNG; labelled: PNG, or SVG with labels; images: IDX, of any name.
+func requireWritable(_ pictures: [String?], labelled: [String?] = [], images: String? = nil) throws {
+  let paths = (pictures + labelled + [images]).compactMap { $0 }
   let resolved = Set(paths.map { URL(fileURLWithPath: $0).standardizedFileURL.path })
   try require(resolved.count == paths.count, "two outputs go to the same file; name a file for each.")
   for path in pictures.compactMap({ $0 }) { try requireExtension(of: path) }
   for path in labelled.compactMap({ $0 }) { try requireExtension(of: path, LabelledSheet.fileExtensions) }
   for path in paths { try requireDirectory(of: path) }
+  for path in (pictures + labelled).compactMap({ $0 }) { try requireOwnPicture(path) }
+  if let images { try requireSamples(images) }
+}
+
+/// A picture that is drawn again may be replaced; a photograph that someone named by mistake would be lost.
+private func requireOwnPicture(_ path: String) throws(FileError) {
+  guard let handle = FileHandle(forReadingAtPath: path) else { return }
+  let beginning = (try? handle.read(upToCount: 4096)) ?? Data()
+  // In the text that goes with a PNG, and in the first line of an SVG.
+  guard beginning.isEmpty || beginning.range(of: Data("inkflow".utf8)) != nil else {
+    throw FileError(
+      .cannotCreate, path, "is there already and is no picture that Inkflow drew",
+      remedy: "move it away, or name another file")
+  }
+}
+
+/// The same for images: those of a data set, and files of other kinds, stay.
+private func requireSamples(_ path: String) throws(FileError) {
+  guard FileManager.default.fileExists(atPath: path) else { return }
+  let name = URL(fileURLWithPath: path).lastPathComponent
+  let isOfDataSet = ImageDataset.Split.allCases.contains { name.hasPrefix("\($0.filePrefix)-") }
+  guard !isOfDataSet, (try? IDXFile.dimensions(of: path)) != nil else {
+    throw FileError(
+      .cannotCreate, path,
+      "is there already and is " + (isOfDataSet ? "a data set's" : "no file of images"),
+      remedy: "move it away, or name another file")
+  }
 }
 
 private func requireDirectory(of path: String) throws(FileError) {

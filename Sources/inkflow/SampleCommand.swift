@@ -71,7 +71,7 @@ struct SampleCommand: ParsableCommand {
     let count = count ?? classes.map { $0.count == 1 ? 64 : 8 * $0.count } ?? 64
     let labels = try label.labels(drawing: first..<first + count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
-    try requireWritable([output, animate], labelled: [trajectory], other: [idx])
+    try requireWritable([output, animate], labelled: [trajectory], images: idx)
     solver.noteFineTolerance()
     var journey = SampleJourney(
       count: count, of: flow, hasStrip: trajectory != nil, isAnimated: animate != nil)

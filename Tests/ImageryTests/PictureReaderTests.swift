@@ -141,7 +141,7 @@ let hasJPEG = JPEGDecoder() != nil
     ), (Array("GIF89a".utf8), "is a GIF picture", "convert it"),
     (Array("II*\0\u{8}".utf8), "is a TIFF picture", "convert it"),
     (Array("\0\0\0\u{18}ftypheic".utf8), "is a HEIF or AVIF picture", "convert it"),
-    (Array("version https://git-lfs.github.com/spec/v1".utf8), "Git LFS pointer", "git lfs pull"),
+    (Array("version https://git-lfs.github.com/spec/v1".utf8), "pointer of Git LFS", "git lfs pull"),
     (Array("\n<!DOCTYPE html><html>".utf8), "is a web page", "get the file again"),
     ([], "is empty", "get the file again"),
     (Array("hello".utf8), "is neither a JPEG nor a PNG", "convert it"),
