@@ -87,7 +87,7 @@ docs: system-packages
 	trap 'rm -f Package.resolved; [ ! -e .build-docs/resolved ] || mv .build-docs/resolved Package.resolved' EXIT INT; \
 	INKFLOW_DOCS=1 swift package --scratch-path .build-docs generate-documentation \
 	  --enable-experimental-combined-documentation --experimental-skip-synthesized-symbols \
-	  $(addprefix --target ,Training Sampling Flow Network Statistics Imagery Kernels Files) \
+	  $(addprefix --target ,Evaluation Training Sampling Flow Network Statistics Imagery Kernels Files) \
 	  --warnings-as-errors --disable-parameters-and-returns-validation
 	@echo 'To read it at http://localhost:8000/documentation:'
 	@echo '  python3 -m http.server --directory .build-docs/plugins/Swift-DocC/outputs/inkflow.doccarchive'

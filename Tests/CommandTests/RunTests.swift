@@ -83,6 +83,25 @@ import Training
     }
   }
 
+  /// A signal that the parent ignores, as a shell does for what it puts into the background, stays ignored.
+  @Test(arguments: [SIGINT, SIGTERM]) func anInheritedIgnoreIsKept(_ ignored: Int32) throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let before = signal(ignored, SIG_IGN)
+      let process = try Command.start(train("run", steps: 100_000, threads: 1), in: directory)
+      signal(ignored, before)
+      let metrics = directory + "/run/metrics.jsonl"
+      wait(for: process) { lineCount(metrics) > 0 }
+      kill(process.processIdentifier, ignored)
+      let lines = lineCount(metrics)
+      wait(for: process) { lineCount(metrics) >= lines + 5 }
+      #expect(process.isRunning)
+      kill(process.processIdentifier, ignored == SIGINT ? SIGTERM : SIGINT)
+      Command.finish(process)
+      #expect(process.terminationStatus == 128 + (ignored == SIGINT ? SIGTERM : SIGINT))
+    }
+  }
+
   @Test func sampleAndInspect() throws {
     try withTemporaryDirectory { directory in
       try makeData(in: directory)
