@@ -106,6 +106,9 @@ import Testing
       let inverted = try object(
         run(["invert", "run", "data", "--count", "4", "--guidance", "2"] + coarse, in: directory).output)
       #expect(inverted["labels"] as? [Int] == [0, 1, 3, 3] && inverted["guidance"] as? Double == 2)
+      let likely = try object(
+        run(["likelihood", "run", "data", "--count", "4", "--guidance", "2"] + coarse, in: directory).output)
+      #expect(likely["labels"] as? [Int] == [0, 1, 3, 3] && likely["guidance"] as? Double == 2)
       let between = try object(
         run(
           ["interpolate", "run", "--rows", "2", "--label", "shirt", "--frames", "2", "--json"] + Self.euler,
