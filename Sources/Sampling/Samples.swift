@@ -40,15 +40,13 @@ public struct Samples: Sendable {
   /// All samples as one picture.
   ///
   /// - Parameters:
-  ///   - order: which sample comes where; by default as they are.
+  ///   - order: which sample comes into each cell, nil for an empty cell; by default as they are.
   ///   - columns: images in a row; by default about as many as there are rows.
   ///   - scale: side of the square that a pixel becomes; by default so that an image has about 64 pixels a side.
   /// - Precondition: the samples are grey or RGB images.
-  public func sheet(order: [Int]? = nil, columns: Int? = nil, scale: Int? = nil) -> PNGImage {
-    let (all, size) = (pixels, shape.count)
-    return ContactSheet.image(
-      pixels: order.map { $0.flatMap { all[$0 * size..<($0 + 1) * size] } } ?? all, height: shape.height,
-      width: shape.width, channels: shape.channels,
+  public func sheet(order: [Int?]? = nil, columns: Int? = nil, scale: Int? = nil) -> PNGImage {
+    ContactSheet.image(
+      pixels: pixels, of: shape, order: order,
       columns: columns ?? Int(Double(count).squareRoot().rounded(.up)), scale: scale)
   }
 

@@ -29,7 +29,12 @@ extension TrainedFlow {
     let unet: UNet
     do throws(ConfigurationError) {
       var configuration = try UNetConfiguration(diffusers: json, side: side)
-      configuration.unconditionalClass = notes[Self.unconditionalClassKey].flatMap { Int($0) }
+      if let text = notes[Self.unconditionalClassKey] {
+        guard let number = Int(text) else {
+          throw ConfigurationError("under _inkflow, \(Self.unconditionalClassKey) is '\(text)', no number")
+        }
+        configuration.unconditionalClass = number
+      }
       unet = try UNet(configuration)
     } catch {
       throw FileError(
@@ -43,6 +48,12 @@ extension TrainedFlow {
     self.init(
       unet, Weights(reading: weights), notes: notes, path: path, isDequantized: convention.isDequantized,
       remark: convention.remark)
+    guard notes[Self.classNamesKey] == nil || classNames?.count == classCount ?? 0 else {
+      throw FileError(
+        .malformed, directory.configurationPath,
+        "under _inkflow, \(Self.classNamesKey) is no list of \(classCount ?? 0) names",
+        remedy: "mend it, or remove that key")
+    }
   }
 
   /// Writes a directory that `UNet2DModel.from_pretrained` opens. It is made if it is missing; each of its two

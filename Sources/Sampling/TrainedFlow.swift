@@ -48,16 +48,18 @@ public struct TrainedFlow: Sendable {
   public var shape: ImageShape { network.shape }
   /// Classes of a conditional flow, which wants a label for each sample; nil for one without.
   public var classCount: Int? { network.classCount }
+  /// Of the note with the names of the classes: a list of texts as JSON, as a name may hold any character.
   static package let classNamesKey = "classes"
 
   /// The name of each class of a conditional flow, by its label, if they have names; empty for one without examples.
   public var classNames: [String]? {
-    notes[Self.classNamesKey]?.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    notes[Self.classNamesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
   }
 
   /// The classes of a conditional flow that had examples to learn from.
   public var presentClasses: [Int]? {
-    classCount.map { count in (0..<count).filter { classNames?[$0].isEmpty != true } }
+    let names = classNames
+    return classCount.map { count in (0..<count).filter { names?[$0].isEmpty != true } }
   }
 
   /// The same flow, guided: each evaluation of its field then runs the network twice, with the class and without.
@@ -65,8 +67,7 @@ public struct TrainedFlow: Sendable {
   /// - Throws: `ConfigurationError` where the flow hasn't learnt what no class looks like.
   public func guided(by guidance: Double) throws(ConfigurationError) -> TrainedFlow {
     var flow = self
-    guard guidance != 1 else { return self }
-    guard network.unconditionalClass != nil else {
+    guard network.unconditionalClass != nil || classCount != nil && guidance == 1 else {
       throw ConfigurationError(
         classCount == nil
           ? "--guidance \(guidance): the model was trained without classes"

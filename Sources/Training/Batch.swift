@@ -10,29 +10,36 @@ package struct Batch: Sendable {
   let seed: UInt64
   let draws: ExampleRandom.Draws
   let times: TrainingSettings.TimeDraws
+  /// The share of labels that are dropped.
+  let labelDropout: Double
 
   package init(
     source: any ExampleSource, rows: ArraySlice<UInt32>, seed: UInt64, draws: ExampleRandom.Draws,
-    times: TrainingSettings.TimeDraws
+    times: TrainingSettings.TimeDraws, labelDropout: Double = 0
   ) {
     self.source = source
     self.rows = rows
     self.seed = seed
     self.draws = draws
     self.times = times
+    self.labelDropout = labelDropout
   }
 
   package var count: Int { rows.count }
 
   /// Its first examples, at most `count`. (Their times are those of a batch of that size.)
   func first(_ count: Int) -> Batch {
-    Batch(source: source, rows: rows.prefix(count), seed: seed, draws: draws, times: times)
+    Batch(
+      source: source, rows: rows.prefix(count), seed: seed, draws: draws, times: times,
+      labelDropout: labelDropout)
   }
 
-  /// The class that a conditional network is told of example `index`.
-  package func label(_ index: Int) -> Int? {
-    source.label(
-      Int(rows[rows.startIndex + index]), ExampleRandom(seed: seed, draws: draws, index: index))
+  /// The class that a conditional network is told of example `index`: its own, or the one that stands for none. Which labels
+  /// are dropped is drawn for each example by itself (Ho & Salimans 2022, Algorithm 1).
+  package func label(_ index: Int, unconditionalClass: Int? = nil) -> Int? {
+    let random = ExampleRandom(seed: seed, draws: draws, index: index)
+    if let unconditionalClass, random.labelDropout.uniform(0) < labelDropout { return unconditionalClass }
+    return source.label(Int(rows[rows.startIndex + index]), random)
   }
 
   /// Draws x₀ and x₁ of example `index` and returns its time t.

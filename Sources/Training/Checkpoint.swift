@@ -54,6 +54,10 @@ public struct Checkpoint {
       guard (0...header.settings.steps).contains(header.step) else {
         throw ConfigurationError("step \(header.step) of \(header.settings.steps)")
       }
+      let (names, network) = (header.dataset.classes, header.network)
+      guard names == nil || names?.count == network.unconditionalClass ?? network.classCount else {
+        throw ConfigurationError("\(names?.count ?? 0) names of classes for another number of them")
+      }
     } catch {
       throw FileError(
         .malformed, file.path, "has a header that can't be: \(error.description)",
@@ -144,7 +148,12 @@ public struct Checkpoint {
       "weights": averaged ? "averaged" : "raw", "step": "\(step)", "dataset": dataset.name,
       "inkflow_version": RunRecord.currentVersion,
     ]
-    notes[TrainedFlow.classNamesKey] = dataset.classes?.joined(separator: "\n")
+    notes[TrainedFlow.classNamesKey] = dataset.classes.map { names in
+      guard let json = try? JSONEncoder().encode(names) else {
+        preconditionFailure("a list of texts is JSON")
+      }
+      return String(decoding: json, as: UTF8.self)
+    }
     return notes
   }
 }

@@ -14,7 +14,7 @@ package protocol ExampleSource: Sendable {
     _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
     data: consuming MutableSpan<Float>)
 
-  /// The class of the `row`-th example, as a conditional network is to be told it; nil for sources without classes.
+  /// The class of the `row`-th example; nil for sources without classes.
   func label(_ row: Int, _ random: ExampleRandom) -> Int?
 }
 
@@ -61,25 +61,10 @@ package struct ImageExamples: ExampleSource {
   package let dataset: ImageDataset
   /// Adds uniform noise of one grey level: x = (k + u)/128 − 1 in place of k/127.5 − 1.
   package let dequantize: Bool
-  /// [count], for a conditional network.
-  private let labels: [UInt8]?
-  /// The share of the training's draws that are told no class, but the one that stands for none.
-  private let labelDropout: Double
-  private let unconditionalClass: Int?
 
   package init(_ dataset: ImageDataset, dequantize: Bool) {
     self.dataset = dataset
     self.dequantize = dequantize
-    (labels, labelDropout, unconditionalClass) = (nil, 0, nil)
-  }
-
-  /// Images as a run learns from them.
-  package init(_ dataset: ImageDataset, of record: RunRecord) {
-    self.dataset = dataset
-    dequantize = record.settings.dequantize
-    labels = record.network.classCount == nil ? nil : dataset.labels
-    labelDropout = record.settings.labelDropout ?? 0
-    unconditionalClass = record.network.unconditionalClass
   }
 
   package var count: Int? { dataset.count }
@@ -93,14 +78,7 @@ package struct ImageExamples: ExampleSource {
     read(row, random, into: data)
   }
 
-  /// A label is dropped for each sample (Ho & Salimans 2022, Algorithm 1), in training alone.
-  package func label(_ row: Int, _ random: ExampleRandom) -> Int? {
-    guard let labels else { return nil }
-    if case .training = random.draws, random.labelDropout.uniform(0) < labelDropout {
-      return unconditionalClass
-    }
-    return Int(labels[row])
-  }
+  package func label(_ row: Int, _ random: ExampleRandom) -> Int? { dataset.labels.map { Int($0[row]) } }
 
   /// Writes x₁ of the `row`-th image alone.
   func read(_ row: Int, _ random: ExampleRandom, into data: consuming MutableSpan<Float>) {

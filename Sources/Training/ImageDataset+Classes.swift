@@ -28,7 +28,8 @@ extension ImageDataset {
     }
     return (0...largest).map { label in
       guard present.contains(label) else { return "" }
-      return classNames.flatMap { Int(label) < $0.count ? $0[Int(label)] : nil } ?? "\(label)"
+      let name = classNames.flatMap { Int(label) < $0.count ? $0[Int(label)] : nil } ?? ""
+      return name.isEmpty ? "\(label)" : name
     }
   }
 }

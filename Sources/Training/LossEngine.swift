@@ -111,7 +111,8 @@ package final class LossEngine: Objective, Sendable {
       LinearPath.velocity(noise: worker.noise[part], data: worker.data[part], into: &velocity)
       fill(activations.mutable(network.timesteps.part(i, length: 1)), with: time * network.timeScale)
       if let labels = network.labels {
-        guard let label = batch.label(first + i) else {
+        guard let label = batch.label(first + i, unconditionalClass: network.unconditionalClass)
+        else {
           preconditionFailure("a conditional network learns from examples with labels")
         }
         fill(activations.mutable(labels.part(i, length: 1)), with: Float(label))

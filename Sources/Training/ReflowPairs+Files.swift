@@ -72,10 +72,15 @@ extension ReflowPairs {
   }
 
   private static func metadata(_ origin: Origin) -> [String: String] {
-    [
+    var metadata = [
       "format": format, "model_crc32": hexadecimal(origin.model), "seed": "\(origin.seed)",
       "first": "\(origin.first)", "solver": origin.solver,
     ]
+    if let classes = origin.classes {
+      metadata["classes"] = classes.map(String.init).joined(separator: " ")
+      metadata["guidance"] = "\(origin.guidance)"
+    }
+    return metadata
   }
 
   /// z₁ of a part, or how it is damaged.

@@ -18,12 +18,25 @@ public struct ReflowPairs: ExampleSource {
     public var first: Int
     /// Method and tolerances.
     public var solver: String
+    /// Of a conditional flow: sample number n is of class n modulo their count among these, as `sample` draws them.
+    public var classes: [Int]?
+    /// How far the flow was guided to these classes.
+    public var guidance: Double
 
-    public init(model: UInt32, seed: UInt64, first: Int, solver: String) {
+    public init(
+      model: UInt32, seed: UInt64, first: Int, solver: String, classes: [Int]? = nil, guidance: Double = 1
+    ) {
       self.model = model
       self.seed = seed
       self.first = first
       self.solver = solver
+      self.classes = classes
+      self.guidance = guidance
+    }
+
+    /// The classes of samples by their numbers; nil for a flow without classes.
+    package func labels(_ numbers: Range<Int>) -> [Int]? {
+      classes.map { classes in numbers.map { classes[$0 % classes.count] } }
     }
   }
 
@@ -69,6 +82,11 @@ public struct ReflowPairs: ExampleSource {
     copy(ends.span.extracting(pair * dimension..<(pair + 1) * dimension), into: data)
   }
 
+  package func label(_ row: Int, _ random: ExampleRandom) -> Int? {
+    let number = origin.first + rows.lowerBound + row
+    return origin.labels(number..<number + 1)?[0]
+  }
+
   /// CRC-32 of z₁.
   package var checksum: UInt32 {
     crc32(ends.span.extracting(rows.lowerBound * dimension..<rows.upperBound * dimension).bytes)
@@ -79,7 +97,13 @@ extension RunRecord.DatasetRecord {
   public static let reflowPairsName = "reflow pairs"
 
   /// Pairs as the data of a run.
-  package init(training: ReflowPairs, heldOut: ReflowPairs, shape: ImageShape) {
+  ///
+  /// - Parameter classNames: of the first flow, where it is conditional.
+  package init(
+    training: ReflowPairs, heldOut: ReflowPairs, shape: ImageShape, classNames: [String]? = nil
+  ) {
+    let present = training.origin.classes
+    classes = classNames?.enumerated().map { present?.contains($0) == true ? $1 : "" }
     name = Self.reflowPairsName
     trainCount = training.rows.count
     testCount = heldOut.rows.count

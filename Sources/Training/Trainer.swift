@@ -68,7 +68,8 @@ public final class Trainer {
     let record = try RunRecord(options, train: train, test: test, initial: initial)
     try self.init(
       beginning: run, record: record,
-      examples: ImageExamples(train, of: record), heldOut: ImageExamples(test, of: record), initial: initial,
+      examples: ImageExamples(train, dequantize: record.settings.dequantize),
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), initial: initial,
       minutes: options.minutes)
   }
 
@@ -110,8 +111,8 @@ public final class Trainer {
     try record.resume(options, train: train, test: test)
     try self.init(
       resuming: run, record: record,
-      examples: ImageExamples(train, of: record), heldOut: ImageExamples(test, of: record),
-      minutes: options.minutes)
+      examples: ImageExamples(train, dequantize: record.settings.dequantize),
+      heldOut: ImageExamples(test, dequantize: record.settings.dequantize), minutes: options.minutes)
   }
 
   /// Goes on with a run on examples of any source, which the record's data describe.

@@ -65,7 +65,7 @@ package final class TrainingLoop {
     guard let count = examples.count else {
       return Batch(
         source: examples, rows: Array(repeating: 0, count: size)[...], seed: settings.seed,
-        draws: .training(step: step), times: settings.times)
+        draws: .training(step: step), times: settings.times, labelDropout: settings.labelDropout ?? 0)
     }
     let (epoch, position) = step.quotientAndRemainder(dividingBy: count / size)
     if order?.epoch != epoch {
@@ -74,7 +74,8 @@ package final class TrainingLoop {
     }
     return Batch(
       source: examples, rows: (order?.rows ?? [])[position * size..<(position + 1) * size],
-      seed: settings.seed, draws: .training(step: step), times: settings.times)
+      seed: settings.seed, draws: .training(step: step), times: settings.times,
+      labelDropout: settings.labelDropout ?? 0)
   }
 }
 

@@ -67,7 +67,8 @@ struct InspectCommand: ParsableCommand {
     report.add("seed", "\(record.settings.seed)")
     report.add("build", record.build)
     report.add(record.lossScale)
-    report.add(record.network)
+    report.add(record.network, classes: record.dataset.classes)
+    report.add("label_dropout", record.settings.labelDropout)
     var (sound, problems): ([Int], [String]) = ([], [])
     for step in run.checkpointSteps() {
       do throws(FileError) {
@@ -96,10 +97,12 @@ struct InspectCommand: ParsableCommand {
   private func model(_ flow: TrainedFlow) throws -> Report {
     try flow.requireSide(side)
     var report = Report(kind: "diffusers directory")
-    report.add(flow.configuration)
+    report.add(flow.configuration, classes: flow.classNames)
     report.add("parameters", flow.parameterCount)
     report.add("convention", flow.remark ?? "stated: a flow as Inkflow trains it")
-    for (key, value) in flow.notes.sorted(by: { $0.key < $1.key }) { report.add(key, value) }
+    for (key, value) in flow.notes.sorted(by: { $0.key < $1.key }) where key != TrainedFlow.classNamesKey {
+      report.add(key, value)
+    }
     return report
   }
 
@@ -126,7 +129,7 @@ struct InspectCommand: ParsableCommand {
     report.add("dataset", checkpoint.header.dataset.name)
     report.add("averaged_weights", checkpoint.hasAverage ? "yes" : "no")
     report.add("build", checkpoint.header.build)
-    report.add(checkpoint.header.network)
+    report.add(checkpoint.header.network, classes: checkpoint.header.dataset.classes)
     return report
   }
 
@@ -156,12 +159,19 @@ extension Report {
     add("loss_of_best_affine_field", scale.affineField)
   }
 
-  fileprivate mutating func add(_ network: UNetConfiguration?) {
+  /// - Parameter classes: their names by label, where they have any; empty for a label without images.
+  fileprivate mutating func add(_ network: UNetConfiguration?, classes: [String]?) {
     guard let network else { return }
     add("image", "\(network.sampleHeight)×\(network.sampleWidth)×\(network.inputChannels)")
     let channels = network.blockOutputChannels
     add("block_out_channels", channels, as: channels.map(\.text).joined(separator: ", "))
     add("layers_per_block", network.layersPerBlock)
-    if let classes = network.classCount { add("classes", classes) } else { add("classes", "none") }
+    if let classes {
+      add("classes", classes, as: classes.filter { !$0.isEmpty }.joined(separator: ", "))
+    } else if let count = network.unconditionalClass ?? network.classCount {
+      add("classes", count)
+    } else {
+      add("classes", "none")
+    }
   }
 }

@@ -75,9 +75,8 @@ struct InterpolateCommand: ParsableCommand {
     try require(
       dataset == nil || flow.classCount == nil || label.label != nil,
       "pass --label: images between two real ones have no class of their own.")
-    let labels = try label.labels(drawing: from..<from + rows, for: flow)?.flatMap {
-      Array(repeating: $0, count: frames)
-    }
+    let classes = try label.labels(drawing: from..<from + rows, for: flow)
+    let labels = classes?.flatMap { Array(repeating: $0, count: frames) }
     let (pool, watch) = (threads.pool, Stopwatch())
     solver.noteFineTolerance()
     var progress = ProgressLine()
@@ -93,11 +92,12 @@ struct InterpolateCommand: ParsableCommand {
     report.add("to", lastNumber)
     report.add("rows", rows)
     report.add("frames", frames)
+    report.add(labels: classes, label, otherwise: "all")
     report.add("solver", "\(solver.resolved)")
     // Of the way from noise to images alone.
     report.add("evaluations", samples.evaluations)
     report.add("solver_seconds", watch.seconds, digits: 2)
-    let text = report.pictureText("checkpoint", "ends", "from", "to", "solver")
+    let text = report.pictureText("checkpoint", "ends", "from", "to", "labels", "guidance", "solver")
     try samples.sheet(columns: frames).write(to: output, text: text)
     if let animate { try writeAnimation(samples, to: animate, text: text) }
     report.add("output", output)

@@ -86,6 +86,7 @@ struct InvertCommand: ParsableCommand {
     report.add("images", source.text)
     report.add("first", first ?? 0)
     report.add("count", count)
+    report.add(labels: labels, label, otherwise: "the images' own")
     report.add("solver", "rk45, rtol \(rtol), atol \(atol)")
     report.add("rtol", rtol, as: "")
     report.add("atol", atol, as: "")
@@ -102,7 +103,8 @@ struct InvertCommand: ParsableCommand {
       "residual: root mean square of reconstruction - image, pixels from -1 to 1, over all images; residuals: of each",
       "noise scale: root mean square of the noise; 1 is expected",
     ]
-    let text = report.pictureText("checkpoint", "images", "first", "solver", "tightenings", "residual")
+    let text = report.pictureText(
+      "checkpoint", "images", "first", "labels", "guidance", "solver", "tightenings", "residual")
     try sheet(source, inversion).write(
       to: output,
       text: text + [("rows", "images, their noise (-3...3 is 0...255), reconstructions")])

@@ -6,7 +6,7 @@ import Sampling
 struct LabelOption: ParsableArguments {
   @Option(
     help:
-      "The class of all images, by number or name, of a model trained with --class-conditional; all gives image number i the class i modulo their number. (default: the images' own; of samples, all)"
+      "The class of all images, by name or number, of a model trained with --class-conditional; all gives image number i the class i modulo their number. (default: the images' own; of samples, all)"
   )
   var label: String?
 
@@ -31,9 +31,11 @@ struct LabelOption: ParsableArguments {
     }
     guard let label, label != "all" else { return present }
     let names = flow.classNames ?? present.map(String.init)
-    if let number = Int(label), present.contains(number) { return [number] }
-    let named = names.indices.filter { names[$0].lowercased() == label.lowercased() }
-    if named.count == 1 { return named }
+    // A name before a number: folders may be called by numbers of their own.
+    for candidates in [
+      present.filter { names[$0] == label }, present.filter { names[$0].lowercased() == label.lowercased() },
+      present.filter { $0 == Int(label) },
+    ] where candidates.count == 1 { return candidates }
     throw ConfigurationError(
       "--label \(label): the model's classes are "
         + present.map { names[$0] == "\($0)" ? names[$0] : "\($0) (\(names[$0]))" }.joined(separator: ", "))
@@ -56,5 +58,18 @@ struct LabelOption: ParsableArguments {
     guard let wrong = own.first(where: { !classes.contains($0) }) else { return own }
     throw ConfigurationError(
       "an image has label \(wrong), which is no class of the model's; pass --label with one of its own")
+  }
+
+  /// The places of each class's samples, where several classes are drawn.
+  func rows(_ labels: [Int]?) -> [[Int]]? {
+    guard let labels, Set(labels).count > 1 else { return nil }
+    return Set(labels).sorted().map { label in labels.indices.filter { labels[$0] == label } }
+  }
+}
+
+extension Report {
+  /// The class of each image of a conditional flow.
+  mutating func add(labels: [Int]?, _ option: LabelOption, otherwise: String) {
+    add("labels", labels, as: option.label ?? otherwise)
   }
 }

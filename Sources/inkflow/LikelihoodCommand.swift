@@ -98,6 +98,7 @@ struct LikelihoodCommand: ParsableCommand {
     report.add("split", split.rawValue)
     report.add("first", first)
     report.add("count", count)
+    report.add(labels: labels, label, otherwise: "the images' own")
     report.add("draws", draws)
     report.add("probes", probes)
     report.add("probe", probe.rawValue)
@@ -161,7 +162,7 @@ struct LikelihoodCommand: ParsableCommand {
     let pixels = order.flatMap { source.pixels[$0 * size..<($0 + 1) * size] }
     try ContactSheet.image(pixels: pixels, of: flow.shape, columns: 20).write(
       to: path,
-      text: report.pictureText("checkpoint", "dataset", "split") + [
+      text: report.pictureText("checkpoint", "dataset", "split", "labels", "guidance") + [
         ("numbers", order.map { "\(first + $0)" }.joined(separator: " ")),
         ("bits_per_dimension", order.map { Terminal.fixed(bits[$0], 3) }.joined(separator: " ")),
       ])

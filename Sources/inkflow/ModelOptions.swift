@@ -72,6 +72,7 @@ extension Report {
   mutating func add(_ flow: TrainedFlow) {
     add("checkpoint", flow.path)
     add("weights", flow.notes["weights"])
+    if flow.classCount != nil { add("guidance", flow.guidance) }
   }
 
   /// What a solver did for each sample.

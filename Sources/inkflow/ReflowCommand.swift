@@ -16,6 +16,9 @@ struct ReflowCommand: ParsableCommand {
       At the end, report.json and reflow.svg compare the flows: how straight they are, and what they draw in few \
       steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun \
       keeps its number of steps; --steps, --epochs and --minutes are for those that have not.
+
+      Of a run with classes, pairs go through them as images of 'sample' do, or are all of the one that --label names. \
+      --guidance is for the first round's pairs: the flows after it learn what it made of them.
       """)
 
   @Argument(help: ArgumentHelp("The trained run.", valueName: "run"))
@@ -50,6 +53,8 @@ struct ReflowCommand: ParsableCommand {
 
   @Option(help: "Seed of all random numbers. (default: 0)")
   var seed: UInt64?
+
+  @OptionGroup var label: LabelOption
 
   @OptionGroup var threads: ThreadsOption
 
@@ -87,15 +92,16 @@ struct ReflowCommand: ParsableCommand {
         remedy: "name one that 'inkflow train' made, as outputs/mnist")
     }
     let record = try source.readRecord()
-    if let classes = record.network.classCount {
-      throw ConfigurationError(
-        "'\(original)' is a network of \(classes) classes; reflow trains without classes only")
-    }
     // All that could be missing at the end is looked for at the beginning: images, and the loss of RUN.
     let data = try images(of: record)
     _ = try StepMetrics.lastHeldOut(of: source)
     let directory = output ?? original.appendingPath("reflow")
-    let flow = try openFlow(original)
+    let flow = try label.guide(openFlow(original))
+    guard flow.configuration == record.network else {
+      throw FileError(
+        .malformed, original, "has a run.json of another network than its checkpoints",
+        remedy: "restore the run.json that belongs to them")
+    }
     let plan = try plan(in: directory, record, flow)
     let pool = threads.pool
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
@@ -145,7 +151,7 @@ struct ReflowCommand: ParsableCommand {
           remedy: "leave out --resume, or name the directory by --output")
       }
       var plan = try ReflowPlan(path: path)
-      try refuseDifferences(from: plan, flow)
+      try refuseDifferences(from: plan, at: path, flow)
       if let rounds {
         guard rounds >= plan.rounds else {
           throw ConfigurationError(
@@ -167,7 +173,13 @@ struct ReflowCommand: ParsableCommand {
       model: .init(path: original, checksum: flow.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
       atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1, samples: samples ?? 1000,
       batchSize: batchSize ?? record.settings.batchSize,
-      learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps)
+      learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps,
+      classes: try label.classes(for: flow), guidance: flow.classCount.map { _ in flow.guidance })
+    if let classes = plan.classes, classes.count > plan.trainingPairs {
+      throw ConfigurationError(
+        "\(plan.trainingPairs) pairs to train on are fewer than the \(classes.count) classes; pass more --pairs"
+      )
+    }
     guard plan.batchSize <= plan.trainingPairs else {
       throw ConfigurationError(
         "batches of \(plan.batchSize) are more than the \(plan.trainingPairs) pairs to train on; pass a smaller "
@@ -191,7 +203,7 @@ struct ReflowCommand: ParsableCommand {
     if steps != nil || epochs != nil || minutes != nil { plan.minutes = minutes }
   }
 
-  private func refuseDifferences(from plan: ReflowPlan, _ flow: TrainedFlow) throws {
+  private func refuseDifferences(from plan: ReflowPlan, at path: String, _ flow: TrainedFlow) throws {
     func check<Value: Equatable>(_ name: String, _ given: Value?, _ recorded: Value) throws {
       try requireUnchanged(name, given, recorded, in: "the rounds were")
     }
@@ -201,9 +213,20 @@ struct ReflowCommand: ParsableCommand {
     try check("seed", seed, plan.seed)
     try check("batch-size", batchSize, plan.batchSize)
     try check("learning-rate", learningRate, plan.learningRate)
+    try check("guidance", label.guidance, plan.guidance ?? 1)
+    func text(_ classes: [Int]?) -> String { (classes ?? []).map(\.text).joined(separator: ", ") }
+    let asked = try label.classes(for: flow)
+    try check("label", label.label.map { _ in text(asked) }, text(plan.classes))
     guard flow.checksum == plan.model.checksum else {
       throw ConfigurationError(
         "'\(original)' has other weights than when its reflow was begun; begin another by --output")
+    }
+    guard (plan.classes == nil) == (flow.classCount == nil),
+      Set(plan.classes ?? []).isSubset(of: flow.presentClasses ?? [])
+    else {
+      throw FileError(
+        .malformed, path, "has other classes than '\(original)'",
+        remedy: "restore it, or begin another by --output")
     }
   }
 }

@@ -23,6 +23,9 @@ struct ReflowPlan: Codable {
   /// Of each round that is yet to begin; `minutes`, where given, go before them.
   var steps: Int
   var minutes: Double?
+  /// Of a conditional flow: the classes that the pairs go through, and how far the first flow is guided to them.
+  var classes: [Int]?
+  var guidance: Double?
 
   static func path(in directory: String) -> String {
     directory.appendingPath("reflow.json")
@@ -33,8 +36,12 @@ struct ReflowPlan: Codable {
   func origin(round: Int, model: UInt32) -> ReflowPairs.Origin {
     .init(
       model: model, seed: seed, first: round * Self.largestCount,
-      solver: "rk45, rtol \(rtol), atol \(atol), control sample")
+      solver: "rk45, rtol \(rtol), atol \(atol), control sample", classes: classes,
+      guidance: guidance(round: round))
   }
+
+  /// Of the flow that a round's pairs come from: those after the first have learnt what guidance made of it.
+  func guidance(round: Int) -> Double { round == 1 ? guidance ?? 1 : 1 }
 
   func write(to path: String) throws {
     let encoder = JSONEncoder()
@@ -72,6 +79,8 @@ extension ReflowPlan {
     for (name, value, range) in wholeNumbers where !range.contains(value) {
       return "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)"
     }
+    guard (classes == nil) == (guidance == nil), (0...100).contains(guidance ?? 1), classes?.isEmpty != true
+    else { return "classes and guidance are not what a flow has" }
     guard (1...trainingPairs).contains(batchSize) else {
       return "batch_size must be from 1 to \(trainingPairs), not \(batchSize)"
     }

@@ -24,16 +24,20 @@ struct ReflowReport {
     on pool: WorkerPool, directory: String
   ) throws {
     let (train, test) = data
-    let space =
-      train.imageSize <= PixelSpace.largestDimension ? PixelSpace(train: train, test: test) : nil
-    if space == nil {
-      Terminal.note(
-        "no distances: images of \(train.imageSize) numbers are too large for their covariance; at most "
-          + "\(PixelSpace.largestDimension)")
+    var reason: String?
+    if train.imageSize > PixelSpace.largestDimension {
+      reason =
+        "images of \(train.imageSize) numbers are too large for their covariance; at most "
+        + "\(PixelSpace.largestDimension)"
+    } else if plan.classes?.count == 1 {
+      reason = "the pairs are of one class, and the test images of all"
     }
+    if let reason { Terminal.note("no distances: \(reason)") }
+    let space = reason == nil ? PixelSpace(train: train, test: test) : nil
     var picture = ReflowPicture(shape: train.shape)
-    let rows = try sources.map { source in
-      let flow = try openFlow(source.run.path)
+    let rows = try sources.enumerated().map { index, source in
+      var flow = try openFlow(source.run.path)
+      if plan.classes != nil { flow = try flow.guided(by: plan.guidance(round: index + 1)) }
       let (row, images) = try flow.solving { try Self.row(source, flow, plan, space, pool) }
       picture.append(images)
       return row
@@ -44,6 +48,8 @@ struct ReflowReport {
     report.add("seed", plan.seed)
     report.add("rtol", plan.rtol)
     report.add("atol", plan.atol)
+    report.add("classes", plan.classes, as: plan.classes?.map(\.text).joined(separator: ", "))
+    report.add("guidance", plan.guidance)
     report.add("solvers", Self.solvers, as: "")
     report.add("components", space?.components.count)
     report.add(
@@ -66,7 +72,7 @@ struct ReflowReport {
     }
     try picture.sheet(flows: sources.map(\.name), solvers: Self.solvers).write(
       to: path,
-      text: report.pictureText("dataset", "seed") + [
+      text: report.pictureText("dataset", "seed", "classes", "guidance") + [
         ("rows", sources.map(\.name).joined(separator: ", ")),
         ("columns", Self.solvers.joined(separator: ", ")),
       ])
@@ -84,13 +90,15 @@ struct ReflowReport {
       { try progress.show($0, of: plan.samples, "images: report, \(source.name), \(solver)") }
     }
     let numbers = 0..<plan.samples
+    let labels = plan.origin(round: 1, model: 0).labels(numbers)
     var images = try eulerSteps.map { steps in
       try flow.sample(
-        numbers, seed: plan.seed, solver: .fixed(.euler, steps: steps), on: pool,
+        numbers, seed: plan.seed, solver: .fixed(.euler, steps: steps), labels: labels, on: pool,
         progress: show("euler \(steps)"))
     }
     let (solved, straightness) = try flow.straightness(
-      numbers, seed: plan.seed, rtol: plan.rtol, atol: plan.atol, on: pool, progress: show("rk45"))
+      numbers, seed: plan.seed, rtol: plan.rtol, atol: plan.atol, labels: labels, on: pool,
+      progress: show("rk45"))
     images.append(solved)
     let mean = MeanEstimate(straightness)
     let distances = space.map { space in images.map { space.distance(of: $0.values) } }

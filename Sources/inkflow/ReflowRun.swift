@@ -20,6 +20,10 @@ struct ReflowRun {
 
   private var shape: ImageShape { original.network.shape }
 
+  private func data(_ training: ReflowPairs, _ heldOut: ReflowPairs) -> RunRecord.DatasetRecord {
+    .init(training: training, heldOut: heldOut, shape: shape, classNames: original.dataset.classes)
+  }
+
   /// Takes the round to its end, from wherever it is.
   ///
   /// - Parameter report: is told of the training's result.
@@ -50,6 +54,7 @@ struct ReflowRun {
   private func pairs(of source: TrainedFlow, on pool: WorkerPool) throws -> ReflowPairs {
     let (count, watch) = (plan.pairs, Stopwatch())
     let origin = plan.origin(round: number, model: source.checksum)
+    let source = try origin.classes == nil ? source : source.guided(by: origin.guidance)
     var progress = ProgressLine(
       whenInterrupted: "whole files of pairs are kept in \(run.path); go on with --resume")
     var (kept, made, evaluations) = (0, 0, 0)
@@ -58,7 +63,8 @@ struct ReflowRun {
     ) { numbers in
       let samples = try source.solving {
         try source.sample(
-          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol), on: pool
+          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol),
+          labels: origin.labels(numbers), on: pool
         ) { share in
           let pairs = numbers.lowerBound - origin.first + Int(share * Double(numbers.count))
           try progress.show(
@@ -99,7 +105,7 @@ struct ReflowRun {
     try settings.validate()
     let record = RunRecord(
       recipe: original.recipe, preset: original.preset,
-      dataset: .init(training: training, heldOut: heldOut, shape: shape), network: original.network,
+      dataset: data(training, heldOut), network: original.network,
       settings: settings, initialWeights: .init(path: self.source.path, checksum: source.checksum),
       execution: .init(
         threads: threads, checkpointEvery: original.execution.checkpointEvery, keep: original.execution.keep),
@@ -111,7 +117,7 @@ struct ReflowRun {
 
   private func resumed(_ training: ReflowPairs, _ heldOut: ReflowPairs, threads: Int) throws -> Trainer {
     var record = try run.readRecord()
-    guard record.dataset == .init(training: training, heldOut: heldOut, shape: shape) else {
+    guard record.dataset == data(training, heldOut) else {
       throw ConfigurationError(
         "'\(run.path)' was begun on other pairs than those in its directory; begin other rounds by --output")
     }

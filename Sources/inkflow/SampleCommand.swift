@@ -14,13 +14,18 @@ struct SampleCommand: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(help: "How many images. (default: 64; of a model with classes, 8 of each)")
+  @Option(
+    help:
+      "How many images. (default: 64; of a model with classes 8 of each, or 1 where they are more than 64)")
   var count: Int?
 
   @Option(help: "The number of the first image.")
   var first = 0
 
-  @Option(help: "Images in a row of the sheet. (default: about the square root of --count)")
+  @Option(
+    help:
+      "Images in a row of the sheet. (default: about the square root of --count; of several classes, a row each)"
+  )
   var columns: Int?
 
   @Option(help: "Side of the square that a pixel becomes. (default: images of about 64 pixels)")
@@ -59,16 +64,16 @@ struct SampleCommand: ParsableCommand {
     try require(
       solver.solver == .rk45 || trajectory == nil && animate == nil,
       "--trajectory and --animate go with rk45, whose steps can be interpolated.")
-    try require(
-      animate == nil || count ?? 0 <= SampleJourney.maximumAnimatedCount,
-      "--animate takes at most \(SampleJourney.maximumAnimatedCount) images; pass a smaller --count.")
   }
 
   func run() throws {
     let watch = Stopwatch()
     let flow = try label.guide(model.open())
     let classes = try label.classes(for: flow)
-    let count = count ?? classes.map { $0.count == 1 ? 64 : 8 * $0.count } ?? 64
+    let count = count ?? classes.map { $0.count == 1 ? 64 : $0.count * ($0.count > 64 ? 1 : 8) } ?? 64
+    try require(
+      animate == nil || count <= SampleJourney.maximumAnimatedCount,
+      "--animate takes at most \(SampleJourney.maximumAnimatedCount) images; pass a smaller --count.")
     let labels = try label.labels(drawing: first..<first + count, for: flow)
     let output = output ?? model.defaultOutput("grid.png")
     try requireWritable([output, animate], labelled: [trajectory], images: idx)
@@ -89,16 +94,19 @@ struct SampleCommand: ParsableCommand {
     report.add("first", first)
     report.add("seed", seed)
     report.add("solver", "\(solver.resolved)")
-    report.add("labels", labels, as: labels.map { _ in label.label ?? "all" })
-    if flow.classCount != nil { report.add("guidance", flow.guidance) }
+    report.add(labels: labels, label, otherwise: "all")
     report.add(samples)
     report.add("solver_seconds", solverWatch.seconds, digits: 2)
     let text = report.pictureText("checkpoint", "seed", "solver", "first", "labels", "guidance")
-    // A row a class, where all are drawn.
-    let order = labels.map { labels in labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) } }
-    let rows = Set(labels ?? []).count
+    let rows = label.rows(labels)
     let columns = min(
-      columns ?? (rows > 1 ? (count + rows - 1) / rows : Int(Double(count).squareRoot().rounded(.up))), count)
+      columns ?? rows?.map(\.count).max() ?? Int(Double(count).squareRoot().rounded(.up)), count)
+    // Each class begins a row of the default width.
+    let order = rows.map { rows in
+      rows.flatMap { row -> [Int?] in
+        row + Array(repeating: nil, count: self.columns == nil ? columns - row.count : 0)
+      }
+    }
     if let idx { try IDXFile.write(samples.idx, to: idx) }
     try samples.sheet(order: order, columns: columns, scale: scale).write(to: output, text: text)
     if let trajectory {

@@ -88,11 +88,10 @@ struct SampleJourney {
 
   /// The sheet of all samples from noise to images; the last frame stays for a while.
   func writeAnimation(
-    to path: String, order: [Int]?, columns: Int, text: [(key: String, value: String)]
+    to path: String, order: [Int?]?, columns: Int, text: [(key: String, value: String)]
   ) throws(FileError) {
-    let sheets = frames.map { frame in
-      let pixels = order.map { $0.flatMap { frame[$0 * shape.count..<($0 + 1) * shape.count] } } ?? frame
-      return ContactSheet.image(pixels: pixels, of: shape, columns: columns)
+    let sheets = frames.map {
+      ContactSheet.image(pixels: $0, of: shape, order: order, columns: columns)
     }
     try AnimatedPNG(frames: sheets, secondsPerFrame: 0.05, lastFrameSeconds: 2).write(
       to: path, text: text + [("frames", "t = 0 to 1 in \(sheets.count) equal distances; -1...1 is 0...255")])

@@ -151,7 +151,7 @@ import Testing
       #expect(done.status == 0, "\(done.errors)")
       let other = try Command.run(["synthesize", "other", "--count", "20"], in: directory)
       #expect(other.status == 0)
-      // A network with classes, as far as run.json says.
+      // A network of classes, but in run.json alone.
       let copy = directory + "/classes"
       try FileManager.default.copyItem(atPath: directory + "/run", toPath: copy)
       let record = try String(contentsOfFile: copy + "/run.json", encoding: .utf8)
@@ -163,7 +163,7 @@ import Testing
       for (arguments, status, part) in [
         (["reflow", "nowhere"], 66, "'nowhere'"),
         (["reflow", "run/model"], 66, "no run"),
-        (["reflow", "classes"] + data, 78, "3 classes"),
+        (["reflow", "classes"] + data, 65, "of another network"),
         (reflow + data, 73, "--resume"),
         (reflow, 78, "--dataset"),
         (reflow + ["--dataset", "other", "--resume"], 78, "not the data"),

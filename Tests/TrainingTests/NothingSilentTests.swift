@@ -15,11 +15,11 @@ import Training
   private static let train = SyntheticStrokes.make(count: 40, split: .train)
   private static let test = SyntheticStrokes.make(count: 10, split: .test)
 
-  private func record(steps: Int, _ change: (inout TrainingSettings) -> Void = { _ in }) -> RunRecord {
+  private func record(steps: Int, _ change: (inout TrainingSettings) -> Void = { _ in }) throws -> RunRecord {
     var settings = TrainingSettings(recipe: .quick, steps: steps)
     settings.batchSize = 8
     change(&settings)
-    return TrainingTests.record(Self.network, settings, train: Self.train, test: Self.test, threads: 2)
+    return try TrainingTests.record(Self.network, settings, train: Self.train, test: Self.test, threads: 2)
   }
 
   private func begin(
@@ -58,7 +58,7 @@ import Training
 
   /// Settings that are taken over for another length take no stretches of the old one with them.
   @Test func anotherLengthForgetsTheStretches() throws {
-    var base = record(steps: 8)
+    var base = try record(steps: 8)
     base.settings.earlierLengths = [
       try JSONDecoder().decode(
         TrainingSettings.EarlierLength.self, from: Data(#"{"until": 4, "steps": 4}"#.utf8))
@@ -85,7 +85,7 @@ import Training
     try withTemporaryDirectory { directory in
       let run = RunDirectory(directory + "/run")
       do {
-        var every2 = record(steps: 4)
+        var every2 = try record(steps: 4)
         every2.execution.checkpointEvery = 2
         let trainer = try Trainer(
           beginning: run, record: every2, train: Self.train, test: Self.test)
@@ -176,7 +176,7 @@ import Training
       var other = Self.network
       (other.attentionHeadWidth, other.midAttention) = (4, true)
       var options = TrainingOptions(length: .steps(1), batchSize: 8)
-      options.base = record(steps: 1)
+      options.base = try record(steps: 1)
       let initial = try randomFlow(other)
       let error = #expect(throws: ConfigurationError.self) {
         try RunRecord(options, train: Self.train, test: Self.test, initial: initial)

@@ -20,6 +20,13 @@ import Training
     numbers.flatMap { [Float($0), 2 * Float($0), 3 * Float($0)] }
   }
 
+  /// Pairs of a conditional flow, which were made guided.
+  private static var guided: ReflowPairs.Origin {
+    var origin = origin
+    (origin.classes, origin.guidance) = ([0, 2, 5], 1.5)
+    return origin
+  }
+
   private func complete(
     in directory: String, _ origin: ReflowPairs.Origin = Self.origin, count: Int = 1203,
     onPart: (ReflowPairs.PartEvent, Int) throws -> Void = { _, _ in },
@@ -38,9 +45,14 @@ import Training
     return (noise, data)
   }
 
+  private func label(_ source: some ExampleSource, _ row: Int) -> Int? {
+    source.label(row, ExampleRandom(seed: 99, draws: .training(step: row), index: 5))
+  }
+
   @Test func examplesAreTheTwoEnds() throws {
     try withTemporaryDirectory { directory in
       let pairs = try complete(in: directory + "/pairs")
+      #expect(label(pairs, 0) == nil)
       let (training, heldOut) = pairs.split
       let counts = try [pairs, training, heldOut].map { try #require($0.count) }
       #expect(counts == [1203, 1143, 60])
@@ -58,6 +70,35 @@ import Training
     }
   }
 
+  /// A pair is of the class that `sample` gives the sample of its number; how often none is told is the batch's.
+  @Test func labelsGoWithTheirPairs() throws {
+    try withTemporaryDirectory { directory in
+      let (training, heldOut) = try complete(in: directory, Self.guided, count: 503).split
+      for (source, first) in [(training, 1000), (heldOut, 1478)] {
+        let count = try #require(source.count)
+        #expect((0..<count).map { label(source, $0) } == (first..<first + count).map { [0, 2, 5][$0 % 3] })
+      }
+      let data = RunRecord.DatasetRecord(
+        training: training, heldOut: heldOut, shape: Self.shape, classNames: ["a", "b", "c", "", "e", "f"])
+      #expect(data.classes == ["a", "", "c", "", "", "f"])
+      // The files of pairs without classes say what they always did.
+      let path = "/part-00000.safetensors"
+      let keys = try Set(SafetensorsFile(contentsOf: directory + path).metadata.keys)
+      _ = try complete(in: directory + "/plain")
+      let plain = try Set(SafetensorsFile(contentsOf: directory + "/plain" + path).metadata.keys)
+      #expect(keys.subtracting(plain) == ["classes", "guidance"])
+      #expect(plain.isSuperset(of: ["format", "model_crc32", "seed", "first", "solver"]) && plain.count <= 6)
+      for (key, change) in [
+        ("classes", { $0.classes = [0, 2] }), ("guidance", { $0.guidance = 1 }),
+      ] as [(String, (inout ReflowPairs.Origin) -> Void)] {
+        var other = Self.guided
+        change(&other)
+        let error = expect(.malformed) { try complete(in: directory, other, count: 503) }
+        #expect(error?.problem.contains("its \(key) is") == true)
+      }
+    }
+  }
+
   /// z₀ of a pair is the sampler's, so the solver takes it to z₁ again.
   @Test func pairsAreThoseOfTheSampler() throws {
     let (flow, pool) = (try randomFlow(Self.network), WorkerPool(threadCount: 2))
@@ -69,6 +110,16 @@ import Training
     #expect(field.samples.values == ends && field.straightness.allSatisfy { $0 > 0 })
     let alone = try flow.straightness(307..<308, seed: 4, rtol: 1e-3, atol: 1e-3, on: pool)
     #expect(alone.straightness == [field.straightness[7]])
+    // Of a conditional flow, each path goes to its own class.
+    let conditional = try classFlow().guided(by: 2)
+    let labels = [2, 0, 1]
+    let paths = try conditional.straightness(0..<3, seed: 4, rtol: 1e-2, atol: 1e-2, labels: labels, on: pool)
+    let rk45 = Solver.adaptive(rtol: 1e-2, atol: 1e-2)
+    #expect(
+      try paths.samples.values
+        == conditional.sample(0..<3, seed: 4, solver: rk45, labels: labels, on: pool).values)
+    let lone = try conditional.straightness(2..<3, seed: 4, rtol: 1e-2, atol: 1e-2, labels: [1], on: pool)
+    #expect(lone.straightness == [paths.straightness[2]])
     // One Euler step from z₀ is what the sampler makes of it.
     let step = try flow.sample(305..<306, seed: 4, solver: .fixed(.euler, steps: 1), on: pool).values
     #expect(draw(pairs, 5).data == Array(ends[5 * 64..<6 * 64]))

@@ -19,9 +19,10 @@ func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws ->
 func record(
   _ network: UNetConfiguration, _ settings: TrainingSettings, train: ImageDataset, test: ImageDataset,
   threads: Int, checkpointEvery: Int = 1000
-) -> RunRecord {
+) throws -> RunRecord {
   RunRecord(
-    recipe: .quick, preset: nil, dataset: .init(train: train, test: test),
+    recipe: .quick, preset: nil,
+    dataset: try .init(train: train, test: test, isConditional: network.classCount != nil),
     network: network, settings: settings, initialWeights: nil,
     execution: .init(threads: threads, checkpointEvery: checkpointEvery, keep: 2),
     lossScale: .init(test))
@@ -68,6 +69,15 @@ func randomFlow(
     if isScaled(parameter.name) { for i in weights.indices { weights[i] *= scale } }
   }
   return TrainedFlow(unet, Weights(reading: parameters))
+}
+
+/// A flow of three classes that can be guided, of 8×8 images.
+func classFlow() throws -> TrainedFlow {
+  var configuration = UNetConfiguration(
+    sampleHeight: 8, sampleWidth: 8, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 16],
+    layersPerBlock: 1, attentionLevels: [false, true], normGroupCount: 4)
+  (configuration.classCount, configuration.unconditionalClass) = (4, 3)
+  return try randomFlow(configuration, scale: 0.3)
 }
 
 /// That `body` fails with a `FileError` of a kind.

@@ -24,25 +24,29 @@ import Training
 
   private func begin(
     _ path: String, steps: Int, threads: Int = 2, checkpointEvery: Int = 1000, minutes: Double? = nil,
-    change: (inout TrainingSettings) -> Void = { _ in }
+    isConditional: Bool = false, change: (inout TrainingSettings) -> Void = { _ in }
   ) throws -> Trainer {
-    var settings = settings(steps: steps)
+    var (network, settings) = (Self.network, settings(steps: steps))
+    if isConditional {
+      (network.classCount, network.unconditionalClass, settings.labelDropout) = (11, 10, 0.3)
+    }
     change(&settings)
     return try Trainer(
       beginning: RunDirectory(path),
       record: record(
-        Self.network, settings, train: Self.train, test: Self.test, threads: threads,
+        network, settings, train: Self.train, test: Self.test, threads: threads,
         checkpointEvery: checkpointEvery), train: Self.train, test: Self.test, minutes: minutes)
   }
 
   private func bytes(_ path: String) throws -> [UInt8] { try readFile(path) }
 
-  @Test func theNumberOfThreadsChangesNoBit() throws {
+  @Test(arguments: [false, true]) func theNumberOfThreadsChangesNoBit(isConditional: Bool) throws {
     try withTemporaryDirectory { directory in
       let files = try (1...4).map { threads in
         let path = "\(directory)/\(threads)"
         // Six micro-batches of at most 8, so that lanes add up two of them, and the last is not full.
-        _ = try begin(path, steps: 4, threads: threads) { $0.batchSize = 45 }.train { _ in }
+        _ = try begin(path, steps: 4, threads: threads, isConditional: isConditional) { $0.batchSize = 45 }
+          .train { _ in }
         return try bytes(RunDirectory(path).checkpointPath(step: 4))
       }
       #expect(files.dropFirst().allSatisfy { $0 == files[0] })
@@ -50,15 +54,15 @@ import Training
   }
 
   /// An interruption after any step, within an epoch or at its end (60 / 13 is 4 steps), changes no bit.
-  @Test(arguments: [1, 3, 4, 5])
-  func interruptionChangesNoBit(after interruption: Int) throws {
+  @Test(arguments: [(1, false), (3, false), (4, false), (5, false), (3, true)])
+  func interruptionChangesNoBit(after interruption: Int, isConditional: Bool) throws {
     try withTemporaryDirectory { directory in
-      _ = try begin(directory + "/straight", steps: 7).train { _ in }
+      _ = try begin(directory + "/straight", steps: 7, isConditional: isConditional).train { _ in }
       let straight = RunDirectory(directory + "/straight")
       let run = RunDirectory(directory + "/run")
       do {
         var seen = 0
-        let outcome = try begin(run.path, steps: 7).train(
+        let outcome = try begin(run.path, steps: 7, isConditional: isConditional).train(
           shouldStop: { seen == interruption }, onEvent: { if case .step = $0 { seen += 1 } })
         #expect(outcome == .interrupted)
       }
