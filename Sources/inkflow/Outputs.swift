@@ -32,7 +32,7 @@ private func requireOwnPicture(_ path: String) throws(FileError) {
 /// The same for images: those of a data set, and files of other kinds, stay.
 private func requireSamples(_ path: String) throws(FileError) {
   guard FileManager.default.fileExists(atPath: path) else { return }
-  let name = URL(fileURLWithPath: path).lastPathComponent
+  let name = path.lastPathComponent
   let isOfDataSet = ImageDataset.Split.allCases.contains { name.hasPrefix("\($0.filePrefix)-") }
   guard !isOfDataSet, (try? IDXFile.dimensions(of: path)) != nil else {
     throw FileError(
