@@ -6,8 +6,10 @@ extension String {
 
   /// The directory that holds the file at this path; "." for a name alone.
   package var parentDirectory: String {
-    let parent = (self as NSString).deletingLastPathComponent
-    return parent.isEmpty ? "." : parent
+    // Not by deletingLastPathComponent, which traps on "r" and "a/" in Swift 6.3's Foundation.
+    let names = unicodeScalars.split(separator: "/").dropLast().map { String($0) }
+    if hasPrefix("/") { return "/" + names.joined(separator: "/") }
+    return names.isEmpty ? "." : names.joined(separator: "/")
   }
 
   /// What follows the last dot of the file's name, in lower case: "svg".
