@@ -26,6 +26,16 @@ import Testing
     #expect(FilePath("b") > FilePath("a/b") && FilePath("ä") > FilePath("z"))
   }
 
+  @Test func directoriesAboveAPath() {
+    for (path, parent) in [
+      ("r", "."), (".", "."), ("", "."), ("run", "."), ("a/", "."), ("a/b", "a"), ("a//b/", "a"),
+      ("a/b/c", "a/b"),
+      ("/", "/"), ("/a", "/"), ("/a/b", "/a"), ("../r", ".."), ("ä/\u{301}x", "ä"),
+    ] {
+      #expect(path.parentDirectory == parent, "\(path)")
+    }
+  }
+
   #if os(Linux)
     /// Other systems refuse to make such names.
     @Test func namesThatAreNotUTF8AreListedAndLeadToTheirFiles() throws {
