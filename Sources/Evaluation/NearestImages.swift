@@ -45,7 +45,7 @@ public struct NearestImages: Sendable {
         return (0..<rows.count).map { row in
           let product = products[products.all.part(row, length: others.count)]
           // |y|² − 2·x·y, in which |x|² is missing; its rounding is mended below.
-          let nearest = others.indices.min {
+          let nearest = lengths.indices.min {
             Float(lengths[$0]) - 2 * product[$0] < Float(lengths[$1]) - 2 * product[$1]
           }
           let number = others.lowerBound + (nearest ?? 0)
