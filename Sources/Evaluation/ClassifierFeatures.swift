@@ -9,8 +9,6 @@ import Training
 /// The space in which sets of images are compared: the features of a classifier that is trained on a data set's labels,
 /// always from the same seed, so that everyone on the same build and kind of CPU has the same numbers.
 public struct ClassifierFeatures: Sendable {
-  /// Of test images that are given their own class.
-  public let accuracy: Double
   /// CRC-32 of the weights.
   public let checksum: UInt32
   public let classCount: Int
@@ -32,11 +30,22 @@ public struct ClassifierFeatures: Sendable {
     public var features: FeatureSet
     /// [count] The most probable class of each.
     public var classes: [Int]
+
+    /// The images of these numbers.
+    public func images(_ numbers: [Int]) -> Classified {
+      Classified(features: features.points(numbers), classes: numbers.map { classes[$0] })
+    }
+
+    /// The share that is taken for what it is, or was to be: the accuracy, of test images.
+    public func agreement(with labels: [Int]) -> Double {
+      Double(zip(labels, classes).count { $0 == $1 }) / Double(classes.count)
+    }
   }
 
   /// Trains a classifier, or reads the one that was trained before.
   ///
   /// - Parameters:
+  ///   - test: whose labels must be among the training images'.
   ///   - directory: where it is kept.
   ///   - progress: is told which share of the training is done. What it throws ends it.
   ///   - note: is told why a classifier could not be read or kept.
@@ -58,29 +67,22 @@ public struct ClassifierFeatures: Sendable {
     (self.network, classCount) = (network, classes.count)
     let key = [
       "format": Self.format, "build": RunRecord.currentBuild, "pixels": hexadecimal(train.pixelsChecksum),
-      "labels": hexadecimal(train.labelsChecksum ?? 0), "test_pixels": hexadecimal(test.pixelsChecksum),
-      "test_labels": hexadecimal(test.labelsChecksum ?? 0),
+      "labels": hexadecimal(train.labelsChecksum ?? 0),
     ]
     // Hidden: what else lies in a data set's directory is its images.
     let path = directory.appendingPath(".inkflow-classifier-\(hexadecimal(train.pixelsChecksum)).safetensors")
-    if let (kept, accuracy) = Self.read(path, network, key, note: note) {
-      (parameters, self.accuracy) = (kept, accuracy)
+    if let kept = Self.read(path, network, key, note: note) {
+      parameters = kept
       checksum = crc32(kept[kept.all].bytes)
       return
     }
     let parameters = try Self.train(network, train, on: pool, progress: progress)
     self.parameters = parameters
     checksum = crc32(parameters[parameters.all].bytes)
-    let predicted = try Self.classify(network, parameters, test.pixels, on: pool) { try progress(1) }.classes
-    let right = zip(predicted, test.labels ?? []).count { $0 == Int($1) }
-    let accuracy = Double(right) / Double(test.count)
-    self.accuracy = accuracy
     do throws(FileError) {
       try createDirectory(directory)
       DurableFile.removeLeftovers(in: directory)
-      try SafetensorsFile.write(
-        network.tensors(of: parameters), metadata: key.merging(["accuracy": "\(accuracy)"]) { a, _ in a },
-        to: path)
+      try SafetensorsFile.write(network.tensors(of: parameters), metadata: key, to: path)
     } catch {
       note("the classifier could not be kept, so the next evaluation trains it again: \(error)")
     }
@@ -88,17 +90,15 @@ public struct ClassifierFeatures: Sendable {
 
   private static func read(
     _ path: String, _ network: ImageClassifier, _ key: [String: String], note: (String) -> Void
-  ) -> (Weights, Double)? {
+  ) -> Weights? {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     do throws(FileError) {
       let file = try SafetensorsFile(contentsOf: path)
-      guard file.checksum != nil, key.allSatisfy({ file.metadata[$0.key] == $0.value }),
-        let accuracy = file.metadata["accuracy"].flatMap(Double.init)
-      else {
+      guard file.checksum != nil, key.allSatisfy({ file.metadata[$0.key] == $0.value }) else {
         note("'\(path)' is of other data or another build: the classifier is trained again")
         return nil
       }
-      return (Weights(reading: try network.load(file)), accuracy)
+      return Weights(reading: try network.load(file))
     } catch {
       note("the classifier is trained again: \(error)")
       return nil

@@ -29,26 +29,23 @@ public struct QualityReference: Sendable {
   /// Images without which sets can't be compared.
   public static let smallestCount = 8
 
-  private let classified: ClassifierFeatures.Classified
+  public let features: FeatureSet
   private let covariance: Covariance
   private let region: Region
   private let classCount: Int
   private let pool: WorkerPool
 
-  public var features: FeatureSet { classified.features }
-
   /// - Parameters:
-  ///   - test: at least `smallestCount`.
+  ///   - test: at least `smallestCount` images.
   ///   - check: is called often; what it throws ends the work.
   public init(
-    _ test: ImageDataset, in features: ClassifierFeatures, on pool: WorkerPool,
+    _ test: ClassifierFeatures.Classified, classCount: Int, on pool: WorkerPool,
     check: () throws -> Void = {}
   ) rethrows {
-    classified = try features.classify(test.pixels, on: pool, check: check)
-    covariance = classified.features.covariance
-    region = try Region(of: classified.features) { try pool.map($0, check: check, $1) }
-    classCount = features.classCount
-    self.pool = pool
+    features = test.features
+    covariance = features.covariance
+    region = try Region(of: features) { try pool.map($0, check: check, $1) }
+    (self.classCount, self.pool) = (classCount, pool)
   }
 
   /// - Parameters:
@@ -57,28 +54,26 @@ public struct QualityReference: Sendable {
   public func scores(
     of samples: ClassifierFeatures.Classified, labels: [Int]? = nil, check: () throws -> Void = {}
   ) throws -> QualityScores {
-    let (features, count, reference) = (samples.features, samples.features.count, covariance)
+    let (points, count, reference) = (samples.features, samples.features.count, covariance)
     func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Double) throws -> [Double] {
       try pool.map(count, check: check, body)
     }
     let resampled = try forEach(Self.resamplings) { draw in
       let random = Philox(seed: 0, purpose: .resampling, step: UInt32(draw))
       let numbers = (0..<count).map { Int(random.uniform(UInt32($0)) * Double(count)) }
-      return frechetDistance(features.points(numbers).covariance, reference)
+      return frechetDistance(points.points(numbers).covariance, reference)
     }
     let shares = (0..<classCount).map { label in
       Double(samples.classes.count { $0 == label }) / Double(count)
     }
     return QualityScores(
-      frechet: frechetDistance(features.covariance, reference),
+      frechet: frechetDistance(points.covariance, reference),
       frechetError: standardDeviation(resampled),
-      kernel: try KernelDistance(features, classified.features, forEach: forEach),
-      precision: try region.share(of: features, forEach: forEach),
-      recall: try Region(of: features, forEach: forEach).share(of: classified.features, forEach: forEach),
+      kernel: try KernelDistance(points, features, forEach: forEach),
+      precision: try region.share(of: points, forEach: forEach),
+      recall: try Region(of: points, forEach: forEach).share(of: features, forEach: forEach),
       classEntropy: shares.reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 },
-      labelAgreement: labels.map { labels in
-        Double(zip(labels, samples.classes).count { $0 == $1 }) / Double(count)
-      })
+      labelAgreement: labels.map { samples.agreement(with: $0) })
   }
 }
 

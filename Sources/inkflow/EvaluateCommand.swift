@@ -25,8 +25,8 @@ struct EvaluateCommand: ParsableCommand {
       frechet: the classifier Frechet distance (no FID, whose features are another network's), squared; kid: the \
       kernel distance, unbiased; precision: the share of samples among the test images, recall: of test images among \
       the samples (3 nearest neighbours); class entropy: of the classes that the classifier sees, at most the log of \
-      their number; nearer than held out: the share of samples that are nearer to a training image than any test \
-      image is, in the pixels.
+      their number; nearer than held out: the share of samples whose distance to the nearest training image, in the \
+      pixels, is a smaller part of that to the next than of 999 in 1000 test images.
       """)
 
   @Argument(help: "MODEL (a run, a checkpoint file or a diffusers directory) and DATASET, as for 'train'.")
@@ -113,7 +113,7 @@ struct EvaluateCommand: ParsableCommand {
     var report = Report()
     report.add("dataset", dataset)
     report.add("reference_count", session.test.count)
-    let (accuracy, checksum) = (session.classifier.accuracy, hexadecimal(session.classifier.checksum))
+    let (accuracy, checksum) = (session.accuracy, hexadecimal(session.classifier.checksum))
     var classifier = Report()
     classifier.add("accuracy", accuracy)
     classifier.add("checksum", checksum)

@@ -126,7 +126,7 @@ extension EvaluationSession {
     var pixels: [UInt8] = []
     for (source, nearest) in [(found.pixels, found.nearest), (test.pixels, nearestHeldOut)] {
       let order = nearest.distances.indices.sorted {
-        (nearest.distances[$0], $0) < (nearest.distances[$1], $1)
+        (nearest.shares[$0], $0) < (nearest.shares[$1], $1)
       }.prefix(columns)
       for number in order { pixels += image(source, number) }
       for number in order { pixels += image(train.pixels, nearest.numbers[number]) }

@@ -31,6 +31,8 @@ struct EvaluationSession {
   let source: EvaluationSource
   let count: Int
   let classifier: ClassifierFeatures
+  /// The classifier's, on all test images.
+  let accuracy: Double
   let train: ImageDataset
   let test: ImageDataset
   let reference: QualityReference
@@ -54,7 +56,7 @@ struct EvaluationSession {
     let evaluations: Double?
     /// Of each seed.
     let seeds: [Scored]
-    /// The shares nearer to a training image than any test image is, of each seed.
+    /// The shares nearer to one training image than test images are, of each seed.
     let nearer: [Double]
     /// Of the first seed.
     let pixels: [UInt8]
@@ -90,10 +92,15 @@ struct EvaluationSession {
       train: train, test: test, keptIn: dataset, on: pool,
       progress: { try progress.show("training the classifier, \(Int(100 * $0)) %", fraction: $0) },
       note: { Terminal.note("note: \($0)") })
-    let (train, test) = (label.map { train.ofClass($0) } ?? train, label.map { test.ofClass($0) } ?? test)
-    (self.classifier, self.train, self.test) = (classifier, train, test)
     let check = { try progress.show("scoring training images, for the floor", fraction: 0) }
-    reference = try QualityReference(test, in: classifier, on: pool, check: check)
+    let classified = try classifier.classify(test.pixels, on: pool, check: check)
+    accuracy = classified.agreement(with: (test.labels ?? []).map(Int.init))
+    let ofClass = label.map { label in (train.numbers(ofClass: label), test.numbers(ofClass: label)) }
+    let (train, test) = ofClass.map { (train.images($0), test.images($1)) } ?? (train, test)
+    (self.classifier, self.train, self.test) = (classifier, train, test)
+    reference = try QualityReference(
+      ofClass.map { classified.images($1) } ?? classified, classCount: classifier.classCount, on: pool,
+      check: check)
     let order = Philox(seed: 0, purpose: .resampling, step: .max).permutation(train.count)
     let size = train.imageSize
     let some = order.prefix(count).flatMap { train.pixels[Int($0) * size..<(Int($0) + 1) * size] }
@@ -155,8 +162,9 @@ struct EvaluationSession {
   }
 
   private func nearer(_ nearest: NearestImages) -> Double {
-    let closest = nearestHeldOut.distances.min() ?? 0
-    return Double(nearest.distances.count { $0 < closest }) / Double(nearest.distances.count)
+    // A test image in a thousand may be a copy itself, as some of Fashion-MNIST nearly are.
+    let limit = nearestHeldOut.shares.sorted()[nearestHeldOut.shares.count / 1000]
+    return Double(nearest.shares.count { $0 < limit }) / Double(nearest.shares.count)
   }
 
   /// Writes all points that were compared: the test images', the floor's, and each solver's of each seed.
@@ -175,12 +183,14 @@ struct EvaluationSession {
 }
 
 extension ImageDataset {
-  /// The images of one class. There must be some.
-  func ofClass(_ label: Int) -> ImageDataset {
-    let numbers = (labels ?? []).indices.filter { labels?[$0] == UInt8(label) }
-    return ImageDataset(
+  fileprivate func numbers(ofClass label: Int) -> [Int] { (0..<count).filter { labels?[$0] == UInt8(label) } }
+
+  /// The images of these numbers, at least one.
+  fileprivate func images(_ numbers: [Int]) -> ImageDataset {
+    ImageDataset(
       name: name, split: split,
       pixels: numbers.flatMap { pixels[$0 * imageSize..<($0 + 1) * imageSize] }, height: height,
-      width: width, channels: channels, labels: numbers.map { _ in UInt8(label) }, classNames: classNames)
+      width: width, channels: channels, labels: labels.map { labels in numbers.map { labels[$0] } },
+      classNames: classNames)
   }
 }

@@ -10,7 +10,15 @@ import Testing
   /// Beside a plain loop; more training images than a block has, and more images than a task.
   @Test(arguments: [(1, 1, 1, 1), (70, 1030, 5, 3), (3, 2049, 7, 1)])
   func nearestImages(count: Int, trainCount: Int, height: Int, width: Int) {
-    let train = bars(trainCount, height: height, width: width, seed: 1, split: .train)
+    var train = bars(trainCount, height: height, width: width, seed: 1, split: .train)
+    // Twice over: an image that is there twice is no farther neighbour of itself.
+    let half = train.pixels.prefix(trainCount / 2 * height * width)
+    if !half.isEmpty {
+      train = ImageDataset(
+        name: "twice", split: .train,
+        pixels: [UInt8](half + train.pixels.prefix(train.pixels.count - half.count)),
+        height: height, width: width, channels: 1, labels: nil)
+    }
     var pixels = bars(count, height: height, width: width, seed: 2, split: .test).pixels
     // The last image is a copy of the last training image.
     pixels.replaceSubrange(
@@ -28,6 +36,8 @@ import Testing
         }
         #expect(nearest.distances[image] == (0..<trainCount).map(distance).min())
         #expect(nearest.distances[image] == distance(nearest.numbers[image]))
+        let next = (0..<trainCount).map(distance).filter { $0 > nearest.distances[image] }.min() ?? .infinity
+        #expect(abs(nearest.shares[image] - nearest.distances[image] / next) < 1e-12)
       }
       #expect(nearest.distances[count - 1] == 0)
     }
