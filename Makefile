@@ -1,7 +1,7 @@
 # Inkflow. `make` lists what there is.
 #
-#   DATASET  mnist, fashion-mnist, kmnist, synthetic, or a directory with IDX files   (train, resume, sample)
-#   OUTPUT   the run's directory; else outputs/ and the data set's name        (train, resume, sample)
+#   DATASET  mnist, fashion-mnist, kmnist, synthetic, or a directory with IDX files   (train, resume, sample, check-scores)
+#   OUTPUT   the run's directory; else outputs/ and the data set's name        (train, resume, sample, check-scores)
 #   MINUTES  how long to train; else the recipe's number of epochs             (train, resume)
 #   ARGS     further options for inkflow, as in ARGS="--preset tiny --seed 1"
 #   MIRROR   where to fetch data sets from, file:///… too                      (datasets, train)
@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test example train resume sample bench peers instructions docs datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test example train resume sample bench peers check-scores instructions docs datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -22,6 +22,7 @@ help:
 	@echo 'make sample    draw a sheet of samples from that run'
 	@echo 'make bench     measure kernels, training and sampling against this machine'"'"'s own peak'
 	@echo 'make peers     measure them beside PyTorch, ONNX Runtime and OpenVINO (installs these outside this tree)'
+	@echo 'make check-scores  compute the figures of evaluate again with SciPy, of the run in OUTPUT on DATASET'
 	@echo 'make instructions  count the instructions of a training image and an evaluation against their thresholds'
 	@echo 'make docs      build the documentation of the libraries'
 	@echo 'make datasets  download MNIST and Fashion-MNIST (MIRROR=file:///… from elsewhere)'
@@ -72,6 +73,9 @@ instructions: system-packages
 PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/inkflow-peers
 peers: build $(PEERS)/installed
 	$(PEERS)/bin/python benchmarks/peers.py --inkflow $(INKFLOW) $(ARGS)
+
+check-scores: build $(PEERS)/installed
+	$(PEERS)/bin/python benchmarks/scores.py --inkflow $(INKFLOW) '$(OUTPUT)' '$(DATASET)' $(ARGS)
 
 $(PEERS)/installed: benchmarks/requirements.txt
 	rm -rf '$(PEERS)'

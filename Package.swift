@@ -84,6 +84,9 @@ let package = Package(
         "TestSupport",
       ],
       resources: [.copy("Fixtures")]),
+    tests(
+      "EvaluationTests",
+      ["Evaluation", "Training", "Sampling", "Imagery", "Network", "Kernels", "TestSupport"]),
     tests("CommandTests", ["inkflow", "Training", "Sampling", "Imagery", "Network", "Kernels"]),
   ]
 )

@@ -7,7 +7,7 @@ import Training
 /// The cross-entropy of a classifier on a batch, and its gradient, on all threads.
 ///
 ///     loss = −log softmax(z)_label,   ∂loss/∂z = softmax(z) − onehot(label)
-final class ClassifierEngine: Objective, Sendable {
+package final class ClassifierEngine: Objective, Sendable {
   private let network: ImageClassifier
   private let pool: WorkerPool
   private let workspaces: [Workspace]
@@ -17,7 +17,7 @@ final class ClassifierEngine: Objective, Sendable {
   /// [maximumBatchSize] The loss of each example.
   private let losses: Arena
 
-  init(_ network: ImageClassifier, pool: WorkerPool, maximumBatchSize: Int) {
+  package init(_ network: ImageClassifier, pool: WorkerPool, maximumBatchSize: Int) {
     self.network = network
     self.pool = pool
     workspaces = (0..<pool.threadCount).map { _ in Workspace(network.plan, forTraining: true) }
@@ -27,14 +27,14 @@ final class ClassifierEngine: Objective, Sendable {
     losses = Arena(count: maximumBatchSize)
   }
 
-  var gradient: Arena { lanes.gradient }
+  package var gradient: Arena { lanes.gradient }
 
-  func parametersChanged(_ parameters: Arena) {
+  package func parametersChanged(_ parameters: Arena) {
     network.plan.prepare(
       Weights(reading: parameters), forward: forwardWeights, backward: backwardWeights, pool: pool)
   }
 
-  func lossAndGradient(_ batch: Batch, parameters: Arena) -> (loss: Double, gradientNorm: Double) {
+  package func lossAndGradient(_ batch: Batch, parameters: Arena) -> (loss: Double, gradientNorm: Double) {
     let size = network.microBatchSize
     let microBatches = (batch.count + size - 1) / size
     pool.run(lanes.used(microBatches), sharing: (self, batch, parameters, microBatches)) {
@@ -93,19 +93,21 @@ private func softmax(_ logits: Span<Float>) -> [Double] {
   return terms.map { $0 / sum }
 }
 
-/// Labelled images, each moved by up to two pixels in either direction.
-struct ClassifierExamples: ExampleSource {
-  let dataset: ImageDataset
-  let labels: [UInt8]
-  private static let largestShift = 2
+/// Labelled images, each moved by up to a pixel in either direction.
+package struct ClassifierExamples: ExampleSource {
+  private let dataset: ImageDataset
+  private let labels: [UInt8]
+  private static let largestShift = 1
 
-  var count: Int? { dataset.count }
-  var dimension: Int { dataset.imageSize }
+  package init(_ dataset: ImageDataset, labels: [UInt8]) { (self.dataset, self.labels) = (dataset, labels) }
 
-  func label(_ row: Int, _ random: ExampleRandom) -> Int? { Int(labels[row]) }
+  package var count: Int? { dataset.count }
+  package var dimension: Int { dataset.imageSize }
+
+  package func label(_ row: Int, _ random: ExampleRandom) -> Int? { Int(labels[row]) }
 
   /// Writes the image alone. What is moved in is the edge's continuation.
-  func draw(
+  package func draw(
     _ row: Int, _ random: ExampleRandom, noise: consuming MutableSpan<Float>,
     data: consuming MutableSpan<Float>
   ) {

@@ -8,6 +8,9 @@ public struct NearestImages: Sendable {
   public let numbers: [Int]
   /// [count] Root mean square of the differences between their pixels, in grey levels.
   public let distances: [Double]
+  /// [count] The distance as a share of that to the next training image that is farther: small for a copy, whatever the
+  /// image. (Some kinds of images, such as the digit 1, are all near each other; and data sets hold images twice.)
+  public let shares: [Double]
 
   /// Training images that are compared at a time: their product with a task's images fits the second-level cache.
   private static let blockSize = 1024
@@ -45,28 +48,47 @@ public struct NearestImages: Sendable {
         return (0..<rows.count).map { row in
           let product = products[products.all.part(row, length: others.count)]
           // |y|² − 2·x·y, in which |x|² is missing; its rounding is mended below.
-          let nearest = others.indices.min {
-            Float(lengths[$0]) - 2 * product[$0] < Float(lengths[$1]) - 2 * product[$1]
+          var (nearest, least, next, second) = (0, Float.infinity, 0, Float.infinity)
+          for other in lengths.indices {
+            let distance = Float(lengths[other]) - 2 * product[other]
+            if distance < least {
+              (next, second, nearest, least) = (nearest, least, other, distance)
+            } else if distance > least && distance < second {
+              (next, second) = (other, distance)
+            }
           }
-          let number = others.lowerBound + (nearest ?? 0)
+          func exact(_ other: Int) -> Int {
+            let (row, number) = (rows.lowerBound + row, others.lowerBound + other)
+            return squaredDistance(
+              pixels.span.extracting(row * size..<(row + 1) * size),
+              train.pixels.span.extracting(number * size..<(number + 1) * size))
+          }
           return Candidate(
-            number: number,
-            squaredDistance: squaredDistance(
-              pixels.span.extracting((rows.lowerBound + row) * size..<(rows.lowerBound + row + 1) * size),
-              train.pixels.span.extracting(number * size..<(number + 1) * size)))
+            number: others.lowerBound + nearest, squaredDistance: exact(nearest),
+            second: second < .infinity ? exact(next) : .max)
         }
       }
-      for (row, candidate) in found.joined().enumerated()
-      where candidate.squaredDistance < best[row].squaredDistance { best[row] = candidate }
+      for (row, candidate) in found.joined().enumerated() { best[row].take(candidate) }
       try progress(Double(block + 1) / Double(blocks))
     }
     numbers = best.map(\.number)
     distances = best.map { (Double($0.squaredDistance) / Double(size)).squareRoot() }
+    shares = best.map { (Double($0.squaredDistance) / Double($0.second)).squareRoot() }
   }
 
   private struct Candidate: Sendable {
     var number = 0
     var squaredDistance = Int.max
+    /// Of the next that is farther.
+    var second = Int.max
+
+    mutating func take(_ other: Candidate) {
+      let distances = [squaredDistance, second, other.squaredDistance, other.second]
+      if other.squaredDistance < squaredDistance {
+        (number, squaredDistance) = (other.number, other.squaredDistance)
+      }
+      second = distances.filter { $0 > squaredDistance }.min() ?? .max
+    }
   }
 }
 

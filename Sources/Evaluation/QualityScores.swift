@@ -26,48 +26,73 @@ public struct QualityReference: Sendable {
   /// Draws by which the Fréchet distance's error is estimated.
   private static let resamplings = 20
 
-  private let classified: ClassifierFeatures.Classified
+  /// Images without which sets can't be compared.
+  public static let smallestCount = 8
+
+  public let features: FeatureSet
   private let covariance: Covariance
   private let region: Region
   private let classCount: Int
   private let pool: WorkerPool
-  private let forEach: ForEachNumber
 
-  /// Test images.
-  public var count: Int { classified.features.count }
-
-  public init(_ test: ImageDataset, in features: ClassifierFeatures, on pool: WorkerPool) {
-    classified = features.classify(test.pixels, on: pool)
-    covariance = classified.features.covariance
-    forEach = { pool.map($0, $1) }
-    region = Region(of: classified.features, forEach: forEach)
-    classCount = features.classCount
-    self.pool = pool
+  /// - Parameters:
+  ///   - test: at least `smallestCount` images.
+  ///   - check: is called often; what it throws ends the work.
+  public init(
+    _ test: ClassifierFeatures.Classified, classCount: Int, on pool: WorkerPool,
+    check: () throws -> Void = {}
+  ) rethrows {
+    features = test.features
+    covariance = features.covariance
+    region = try Region(of: features) { try pool.map($0, check: check, $1) }
+    (self.classCount, self.pool) = (classCount, pool)
   }
 
-  /// - Parameter labels: the classes that the samples were to be of.
-  public func scores(of samples: ClassifierFeatures.Classified, labels: [Int]? = nil) -> QualityScores {
-    let (features, count) = (samples.features, samples.features.count)
-    let reference = covariance
-    let resampled = pool.map(Self.resamplings) { draw in
+  /// - Parameters:
+  ///   - labels: the classes that the samples were to be of.
+  ///   - check: is called often; what it throws ends the work.
+  public func scores(
+    of samples: ClassifierFeatures.Classified, labels: [Int]? = nil, check: () throws -> Void = {}
+  ) throws -> QualityScores {
+    let (points, count, reference) = (samples.features, samples.features.count, covariance)
+    func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Double) throws -> [Double] {
+      try pool.map(count, check: check, body)
+    }
+    let resampled = try forEach(Self.resamplings) { draw in
       let random = Philox(seed: 0, purpose: .resampling, step: UInt32(draw))
       let numbers = (0..<count).map { Int(random.uniform(UInt32($0)) * Double(count)) }
-      return frechetDistance(features.points(numbers).covariance, reference)
+      return frechetDistance(points.points(numbers).covariance, reference)
     }
-    let mean = resampled.reduce(0, +) / Double(resampled.count)
-    let squares = resampled.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     let shares = (0..<classCount).map { label in
       Double(samples.classes.count { $0 == label }) / Double(count)
     }
     return QualityScores(
-      frechet: frechetDistance(features.covariance, reference),
-      frechetError: (squares / Double(resampled.count - 1)).squareRoot(),
-      kernel: KernelDistance(features, classified.features, forEach: forEach),
-      precision: region.share(of: features),
-      recall: Region(of: features, forEach: forEach).share(of: classified.features),
+      frechet: frechetDistance(points.covariance, reference),
+      frechetError: standardDeviation(resampled),
+      kernel: try KernelDistance(points, features, forEach: forEach),
+      precision: try region.share(of: points, forEach: forEach),
+      recall: try Region(of: points, forEach: forEach).share(of: features, forEach: forEach),
       classEntropy: shares.reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 },
-      labelAgreement: labels.map { labels in
-        Double(zip(labels, samples.classes).count { $0 == $1 }) / Double(count)
-      })
+      labelAgreement: labels.map { samples.agreement(with: $0) })
   }
+}
+
+extension WorkerPool {
+  /// As `map`, in parts between which the caller may end the work.
+  fileprivate func map(
+    _ count: Int, check: () throws -> Void, _ body: @escaping @Sendable (Int) -> Double
+  ) rethrows -> [Double] {
+    let size = max(2 * threadCount, count / 100)
+    return try stride(from: 0, to: count, by: size).flatMap { first in
+      try check()
+      return map(min(size, count - first)) { body(first + $0) }
+    }
+  }
+}
+
+/// Of a sample of numbers, at least two.
+public func standardDeviation(_ values: [Double]) -> Double {
+  let mean = values.reduce(0, +) / Double(values.count)
+  let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+  return (squares / Double(values.count - 1)).squareRoot()
 }

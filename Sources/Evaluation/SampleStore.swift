@@ -6,7 +6,7 @@ import Kernels
 import Sampling
 
 /// Samples on the disk, in parts, so that what was drawn before an interruption, or for another evaluation, is not drawn
-/// again. A part is `part-00000.idx` with the images, and `part-00000.json` with their evaluations, written last.
+/// again. A part is `part-00000.idx` with the images, and `part-00000.json` with what is known of them, written last.
 public struct SampleStore {
   /// Samples in a part: what a kill may lose.
   private static let partSize = 250
@@ -21,6 +21,12 @@ public struct SampleStore {
     public var pixels: [UInt8] = []
     /// [count]
     public var evaluations: [Int] = []
+  }
+
+  private struct Part: Codable {
+    let evaluations: [Int]
+    /// CRC-32 of the pixels.
+    let checksum: UInt32
   }
 
   /// The first `count` samples of a flow; those that are missing are drawn.
@@ -48,8 +54,8 @@ public struct SampleStore {
           progress: { try progress(numbers.lowerBound + Int($0 * Double(numbers.count))) })
         part = Drawn(pixels: samples.pixels, evaluations: samples.evaluations)
         try IDXFile.write(samples.idx, to: path + ".idx")
-        let json = try JSONEncoder().encode(samples.evaluations)
-        try writeDurably(path + ".json", [UInt8](json))
+        let about = Part(evaluations: samples.evaluations, checksum: crc32(samples.pixels.span.bytes))
+        try writeDurably(path + ".json", [UInt8](try JSONEncoder().encode(about)))
       }
       drawn.pixels += part?.pixels.prefix(numbers.count * flow.shape.count) ?? []
       drawn.evaluations += part?.evaluations.prefix(numbers.count) ?? []
@@ -63,17 +69,18 @@ public struct SampleStore {
   {
     let labels = classes.map { "-labels-" + ($0.count == 1 ? "\($0[0])" : "all") } ?? ""
     let guidance = flow.guidance == 1 ? "" : "-guidance-\(flow.guidance)"
+    let pixels = flow.isDequantized == true ? "-dequantized" : ""
     let method = "\(solver)".replacing(", ", with: "-").replacing(" ", with: "-")
-    return "\(hexadecimal(flow.checksum))-\(method)\(labels)\(guidance)-seed-\(seed)"
+    return "\(hexadecimal(flow.checksum))-\(method)\(labels)\(guidance)\(pixels)-seed-\(seed)"
   }
 
   /// A part that is whole; nil for one that is to be drawn.
   private static func read(_ path: String, _ flow: TrainedFlow, atLeast count: Int) -> Drawn? {
     guard let json = try? readFile(path + ".json"),
-      let evaluations = try? JSONDecoder().decode([Int].self, from: Data(json)), evaluations.count >= count,
-      let images = try? IDXFile.read(path + ".idx"),
-      images.bytes.count == evaluations.count * flow.shape.count
+      let about = try? JSONDecoder().decode(Part.self, from: Data(json)), about.evaluations.count >= count,
+      let images = try? IDXFile.read(path + ".idx"), crc32(images.bytes.span.bytes) == about.checksum,
+      images.bytes.count == about.evaluations.count * flow.shape.count
     else { return nil }
-    return Drawn(pixels: images.bytes, evaluations: evaluations)
+    return Drawn(pixels: images.bytes, evaluations: about.evaluations)
   }
 }

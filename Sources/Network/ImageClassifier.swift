@@ -2,9 +2,10 @@ import Kernels
 
 /// A small convolutional classifier of images, in whose features sets of images are compared:
 ///
-///     x → conv → R → conv↓ → R → R → conv↓ → R → R → features = mean over pixels of SiLU → linear → logits
+///     x → conv → R → conv↓ → R → R → conv↓ → R → R → features = mean over pixels of SiLU(groupNorm(·)) → linear → logits
 ///
-/// where R(x) = x + conv(SiLU(groupNorm(x))) keeps the shape, and conv↓ halves the sides.
+/// where R(x) = x + conv(SiLU(groupNorm(x))) keeps the shape, and conv↓ halves the sides. Without the last norm some
+/// images' features are so long that they alone decide a distance.
 package struct ImageClassifier: PlannedNetwork {
   /// Channels of the three levels; the last are the features.
   package static let widths = [16, 48, 96]
@@ -12,6 +13,7 @@ package struct ImageClassifier: PlannedNetwork {
   package static let sideMultiple = 4
   private static let blocks = [1, 2, 2]
   private static let groupCount = 8
+  private static let eps: Float = 1e-5
 
   package let plan: NetworkPlan
   package let microBatchSize: Int
@@ -23,7 +25,12 @@ package struct ImageClassifier: PlannedNetwork {
   package let features: Tensor
 
   private let levels: [Level]
-  /// SiLU of the last level's output, [microBatchSize, height, width, features].
+  private let norm: GroupNorm
+  private let normParameters: WeightAndBias
+  /// [microBatchSize, 2, features]
+  private let statistics: Slice
+  /// The last level's output after the norm, and after SiLU: [microBatchSize, height, width, features].
+  private let normalized: Tensor
   private let activated: Tensor
   private let head: LinearParameters
 
@@ -54,7 +61,7 @@ package struct ImageClassifier: PlannedNetwork {
           (
             NormalizedConvolution(
               norm: "\(name).blocks.\(block).norm", convolution: "\(name).blocks.\(block).conv", input: shape,
-              outputChannels: width, groupCount: Self.groupCount, eps: 1e-5, plan: &plan),
+              outputChannels: width, groupCount: Self.groupCount, eps: Self.eps, plan: &plan),
             plan.tensor(shape)
           ))
       }
@@ -62,6 +69,10 @@ package struct ImageClassifier: PlannedNetwork {
     }
     self.levels = levels
     let last = levels[levels.count - 1].output.shape
+    norm = GroupNorm(shape: last, groupCount: Self.groupCount, eps: Self.eps)
+    normParameters = plan.parameters.norm("norm", channels: last.channels)
+    statistics = plan.rows(2 * last.channels)
+    normalized = plan.tensor(last)
     activated = plan.tensor(last)
     features = plan.vectors(last.channels)
     head = plan.linear("head", inputChannels: last.channels, outputChannels: classCount)
@@ -70,6 +81,8 @@ package struct ImageClassifier: PlannedNetwork {
   }
 
   private var last: Tensor { levels[levels.count - 1].output }
+
+  private func statistics(of image: Int) -> Slice { statistics.part(image, length: 2 * norm.shape.channels) }
 
   package func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
@@ -86,7 +99,13 @@ package struct ImageClassifier: PlannedNetwork {
     }
     let share = 1 / Float(last.shape.pixels)
     for image in pass.images {
-      ActivationFunction.silu.apply(activations[last[image]], into: activations.mutable(activated[image]))
+      norm.statistics(activations[last[image]], into: activations.mutable(statistics(of: image)))
+      norm.forward(
+        activations[last[image]], statistics: activations[statistics(of: image)],
+        weight: parameters[normParameters.weight], bias: parameters[normParameters.bias], activates: false,
+        border: 0, into: activations.mutable(normalized[image]))
+      ActivationFunction.silu.apply(
+        activations[normalized[image]], into: activations.mutable(activated[image]))
       var mean = activations.mutable(features[image])
       fill(activations.mutable(features[image]), with: 0)
       addColumnSums(activations[activated[image]], into: activations.mutable(features[image]))
@@ -111,8 +130,16 @@ package struct ImageClassifier: PlannedNetwork {
       var dActivated = gradients.mutable(activated.gradient(image))
       for i in dActivated.indices { dActivated[i] = dFeatures[i % width] / Float(pixels) }
       ActivationFunction.silu.multiplyByDerivative(
-        activations[last[image]], gradients[activated.gradient(image)],
-        into: gradients.mutable(last.gradient(image)))
+        activations[normalized[image]], gradients[activated.gradient(image)],
+        into: gradients.mutable(normalized.gradient(image)))
+      norm.backward(
+        activations[last[image]], statistics: activations[statistics(of: image)],
+        weight: pass.parameters[normParameters.weight], gradients[normalized.gradient(image)],
+        derivative: nil,
+        scratch: pass.workspace.channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
+        weightGradient: pass.parameterGradients?.mutable(normParameters.weight),
+        biasGradient: pass.parameterGradients?.mutable(normParameters.bias), adding: nil,
+        into: gradients.mutable(last.gradient(image)), accumulates: false)
     }
     for (index, level) in levels.enumerated().reversed() {
       forEachPortion(pass.forward, of: level.output) { forward in

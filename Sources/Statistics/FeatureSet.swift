@@ -34,6 +34,9 @@ public struct FeatureSet: Sendable {
     (0..<dimension).map { vectors[row * length + $0 / 8][$0 % 8] }
   }
 
+  /// [count, dimension]
+  public var values: [Float] { (0..<count).flatMap { self[$0].map { Float($0) } } }
+
   /// The points of these numbers, repeated where a number is.
   public func points(_ numbers: some Collection<Int>) -> FeatureSet {
     FeatureSet(
@@ -67,6 +70,7 @@ public struct FeatureSet: Sendable {
   }
 }
 
-/// Runs a body for each number below a count, on as many threads as the caller has, and returns the results in order.
+/// Runs a body for each number below a count, on as many threads as the caller has, and returns the results in order. What
+/// it throws ends the work.
 public typealias ForEachNumber =
-  @Sendable (_ count: Int, _ body: @escaping @Sendable (Int) -> Double) -> [Double]
+  (_ count: Int, _ body: @escaping @Sendable (Int) -> Double) throws -> [Double]

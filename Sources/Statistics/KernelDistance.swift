@@ -1,48 +1,44 @@
 /// The kernel distance of two sets (Bińkowski, Sutherland, Arbel & Gretton 2018, "Demystifying MMD GANs"): the squared
 /// maximum mean discrepancy with the kernel k(x, y) = (x·y/d + 1)³, estimated without bias,
 ///
-///     Σ_{i≠j} k(x_i, x_j)/(m(m − 1)) + Σ_{i≠j} k(y_i, y_j)/(m(m − 1)) − 2·Σ_ij k(x_i, y_j)/m²,
+///     Σ_{i≠j} k(x_i, x_j)/(m(m − 1)) + Σ_{i≠j} k(y_i, y_j)/(n(n − 1)) − 2·Σ_ij k(x_i, y_j)/(mn),
 ///
-/// so that it is 0 in the mean, and may be negative, for sets of one distribution, however small they are.
+/// so that it is 0 in the mean, and may be negative, for sets of one distribution, however small they are. All pairs are
+/// summed, where the paper takes the mean over subsets: the same quantity, less scattered.
 public struct KernelDistance: Sendable {
-  /// The mean over pairs of blocks.
   public let value: Double
-  /// Its standard error, from how the blocks differ; nil for one block.
-  public let error: Double?
-
-  /// Points in a block: the more, the more exact, and the slower.
-  public static let blockSize = 1000
+  /// The jackknife's standard error, of drawing the first set: from how the value changes without each of its points.
+  public let error: Double
 
   /// - Parameters:
-  ///   - first, second: at least two points each. The sets are cut into as many disjoint blocks of `blockSize` as the
-  ///     smaller one has, at least one; block i is compared with block i.
-  public init(_ first: FeatureSet, _ second: FeatureSet, forEach: ForEachNumber) {
-    precondition(first.dimension == second.dimension && min(first.count, second.count) >= 2)
-    let count = min(first.count, second.count)
-    let size = min(count, Self.blockSize)
-    let values = forEach(count / size) { block in
-      let rows = block * size..<(block + 1) * size
-      return Self.discrepancy(first, second, rows)
+  ///   - first: at least three points.
+  ///   - second: at least two.
+  public init(_ first: FeatureSet, _ second: FeatureSet, forEach: ForEachNumber) rethrows {
+    precondition(first.dimension == second.dimension && first.count >= 3 && second.count >= 2)
+    let (m, n) = (Double(first.count), Double(second.count))
+    // [points] The kernel's sums over all other points of the set, and over the points of the other set.
+    let within = try forEach(first.count) { first.kernelSum($0, first) - first.kernel($0, first, $0) }
+    let across = try forEach(first.count) { first.kernelSum($0, second) }
+    let others = try forEach(second.count) { second.kernelSum($0, second) - second.kernel($0, second, $0) }
+    let (withinSum, acrossSum) = (within.reduce(0, +), across.reduce(0, +))
+    let rest = others.reduce(0, +) / (n * (n - 1))
+    value = withinSum / (m * (m - 1)) + rest - 2 * acrossSum / (m * n)
+    let without = zip(within, across).map { within, across in
+      (withinSum - 2 * within) / ((m - 1) * (m - 2)) + rest - 2 * (acrossSum - across) / ((m - 1) * n)
     }
-    let mean = values.reduce(0, +) / Double(values.count)
-    value = mean
-    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    error =
-      values.count > 1 ? (squares / Double(values.count - 1) / Double(values.count)).squareRoot() : nil
+    let mean = without.reduce(0, +) / m
+    error = ((m - 1) / m * without.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }).squareRoot()
+  }
+}
+
+extension FeatureSet {
+  fileprivate func kernel(_ row: Int, _ other: FeatureSet, _ otherRow: Int) -> Double {
+    let base = product(row, other, otherRow) / Double(dimension) + 1
+    return base * base * base
   }
 
-  private static func discrepancy(_ x: FeatureSet, _ y: FeatureSet, _ rows: Range<Int>) -> Double {
-    let share = 1 / Double(x.dimension)
-    func kernel(_ product: Double) -> Double {
-      let base = product * share + 1
-      return base * base * base
-    }
-    var (within, across) = (0.0, 0.0)
-    for i in rows {
-      for j in rows.lowerBound..<i { within += kernel(x.product(i, x, j)) + kernel(y.product(i, y, j)) }
-      for j in rows { across += kernel(x.product(i, y, j)) }
-    }
-    let m = Double(rows.count)
-    return 2 * within / (m * (m - 1)) - 2 * across / (m * m)
+  /// Over all points of another set.
+  fileprivate func kernelSum(_ row: Int, _ other: FeatureSet) -> Double {
+    (0..<other.count).reduce(0) { $0 + kernel(row, other, $1) }
   }
 }

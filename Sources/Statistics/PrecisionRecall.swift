@@ -7,16 +7,14 @@ public struct Region: Sendable {
   private let points: FeatureSet
   /// [count] Squared radii.
   private let radii: [Double]
-  private let forEach: ForEachNumber
 
   /// - Parameters:
   ///   - points: more than `neighbours`.
   ///   - neighbours: k.
-  public init(of points: FeatureSet, neighbours: Int = 3, forEach: @escaping ForEachNumber) {
+  public init(of points: FeatureSet, neighbours: Int = 3, forEach: ForEachNumber) rethrows {
     precondition(points.count > neighbours && neighbours > 0, "too few points for \(neighbours) neighbours")
     self.points = points
-    self.forEach = forEach
-    radii = forEach(points.count) { row in
+    radii = try forEach(points.count) { row in
       // Ascending; the last is the largest of the nearest so far.
       var nearest = Array(repeating: Double.infinity, count: neighbours)
       for other in 0..<points.count where other != row {
@@ -34,9 +32,9 @@ public struct Region: Sendable {
   }
 
   /// The share of another set's points that lie in the region.
-  public func share(of others: FeatureSet) -> Double {
+  public func share(of others: FeatureSet, forEach: ForEachNumber) rethrows -> Double {
     let (points, radii) = (points, radii)
-    let inside = forEach(others.count) { row in
+    let inside = try forEach(others.count) { row in
       for i in 0..<points.count where points.squaredDistance(i, others, row) <= radii[i] { return 1 }
       return 0
     }

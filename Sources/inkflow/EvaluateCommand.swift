@@ -5,6 +5,7 @@ import Flow
 import Foundation
 import Imagery
 import Kernels
+import Network
 import Sampling
 import Training
 
@@ -18,13 +19,14 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Samples are compared with the test images in the features of a small classifier that Inkflow trains on the \
       data's labels, from a fixed seed, and keeps beside the data. Each figure stands beside its floor, which as many \
-      training images have when they are taken for samples, and its error.
+      training images have when they are taken for samples, and its error. Samples of one class (--label 7) are \
+      compared with the images of that class.
 
       frechet: the classifier Frechet distance (no FID, whose features are another network's), squared; kid: the \
       kernel distance, unbiased; precision: the share of samples among the test images, recall: of test images among \
       the samples (3 nearest neighbours); class entropy: of the classes that the classifier sees, at most the log of \
-      their number; nearer than held out: the share of samples that are nearer to a training image than any test \
-      image is, in the pixels.
+      their number; nearer than held out: the share of samples whose distance to the nearest training image, in the \
+      pixels, is a smaller part of that to the next than of 999 in 1000 test images.
       """)
 
   @Argument(help: "MODEL (a run, a checkpoint file or a diffusers directory) and DATASET, as for 'train'.")
@@ -39,7 +41,10 @@ struct EvaluateCommand: ParsableCommand {
   )
   var solver: [SolverChoice] = []
 
-  @Option(help: "Samples of each solver. (default: as many as there are test images, at most 10000)")
+  @Option(
+    help:
+      "Samples of each solver, or images of FILE.idx, at most as many as there are training images. (default: as many as there are test images, at most 10000; of FILE.idx all)"
+  )
   var count: Int?
 
   @Option(help: "Seeds of the noise, from --seed on; from more than one comes the error.")
@@ -59,6 +64,12 @@ struct EvaluateCommand: ParsableCommand {
   )
   var output: String?
 
+  @Option(
+    help:
+      "Write the features of test images (reference), floor and samples to this safetensors file, for figures of your own."
+  )
+  var features: String?
+
   @OptionGroup var threads: ThreadsOption
 
   @Flag(help: "Print what was found as one JSON object.")
@@ -70,7 +81,7 @@ struct EvaluateCommand: ParsableCommand {
       samples == nil
         ? "give a MODEL and a DATASET, or --samples FILE.idx and a DATASET."
         : "with --samples give the DATASET alone; MODEL makes samples of its own.")
-    try require("count", count, in: 8...1_000_000)
+    try require("count", count, in: QualityReference.smallestCount...1_000_000)
     try require("seeds", seeds, in: 1...100)
     if samples != nil {
       try require(
@@ -88,41 +99,64 @@ struct EvaluateCommand: ParsableCommand {
       ?? (samples == nil && RunDirectory(paths[0]).exists
         ? paths[0].appendingPath("evaluation") : "evaluation")
     let source = try samples.map { try EvaluationSource.file($0, of: train) } ?? openSource(train)
+    let (count, label) = try scope(source, train, test)
     try createDirectory(directory)
-    let pool = threads.pool
     var progress = ProgressLine(
-      whenInterrupted: "the samples drawn so far are kept in \(directory); the same command goes on")
-    let features = try ClassifierFeatures(
-      train: train, test: test, keptIn: Self.directory(of: dataset), on: pool,
-      progress: { try progress.show("training the classifier, \(Int(100 * $0)) %", fraction: $0) },
-      note: { Terminal.note("note: \($0)") })
-    let reference = QualityReference(test, in: features, on: pool)
-    var count = count ?? min(test.count, 10_000)
-    if case .file(_, let all) = source { count = all }
-    let heldOut = try NearestImages(to: test.pixels, in: train, on: pool) {
-      try progress.show("nearest training images of the test images, \(Int(100 * $0)) %", fraction: $0)
-    }
-    let floor = reference.scores(of: features.classify(Self.random(train, count), on: pool))
-    let session = EvaluationSession(
-      source: source, count: count, features: features, reference: reference, train: train, floor: floor,
-      nearestHeldOut: heldOut, directory: directory, pool: pool, heldOutPixels: test.pixels)
+      whenInterrupted: "what was drawn so far is kept in \(directory); the same command goes on")
+    let session = try EvaluationSession(
+      source, count: count, train: train, test: test, ofClass: label,
+      classifierIn: Self.directory(of: dataset), directory: directory, pool: threads.pool, &progress)
+    let all = (0..<seeds).map { seed &+ UInt64($0) }
     let found = try (solver.isEmpty ? [.standard] : solver).map { choice in
-      try session.found(choice, seeds: (0..<seeds).map { seed &+ UInt64($0) }, &progress)
+      try session.found(choice, seeds: all, &progress)
     }
     var report = Report()
     report.add("dataset", dataset)
-    report.add("reference_count", reference.count)
+    report.add("reference_count", session.test.count)
+    let (accuracy, checksum) = (session.accuracy, hexadecimal(session.classifier.checksum))
     var classifier = Report()
-    classifier.add("accuracy", features.accuracy, digits: 4)
-    classifier.add("checksum", hexadecimal(features.checksum))
+    classifier.add("accuracy", accuracy)
+    classifier.add("checksum", checksum)
     report.add(
       "classifier", classifier,
-      as:
-        "\(Terminal.fixed(100 * features.accuracy, 2)) % of the test images, checksum \(hexadecimal(features.checksum))"
-    )
+      as: "\(Terminal.fixed(100 * accuracy, 2)) % of the test images right, checksum \(checksum)")
     try session.add(found, to: &report)
+    if let features {
+      try session.writeFeatures(of: found, seeds: all, to: features)
+      report.add("features", features)
+    }
     report.add("seconds", watch.seconds, digits: 1)
     try Terminal.print(report, json: json)
+  }
+
+  /// How many samples are compared, and with which class of the data; nil for all.
+  private func scope(
+    _ source: EvaluationSource, _ train: ImageDataset, _ test: ImageDataset
+  ) throws(ConfigurationError) -> (Int, Int?) {
+    let least = QualityReference.smallestCount
+    var (all, label) = (Int.max, Int?.none)
+    switch source {
+    case .flow(_, let classes): if let classes, classes.count == 1 { label = classes[0] }
+    case .file(let pixels): all = pixels.count / train.imageSize
+    }
+    func available(_ data: ImageDataset) -> Int {
+      guard let label else { return data.count }
+      return (data.labels ?? []).count { $0 == label }
+    }
+    let (known, references) = (available(train), available(test))
+    guard references >= least, known >= least else {
+      throw ConfigurationError(
+        "'\(train.name)' has \(known) training and \(references) test images\(label.map { " of class \($0)" } ?? ""); "
+          + "evaluate needs at least \(least) of each")
+    }
+    let count = count ?? (samples == nil ? min(references, known, 10_000) : all)
+    guard (least...min(all, known)).contains(count) else {
+      throw ConfigurationError(
+        "\(count) samples can't be compared: \(samples.map { "'\($0)' has \(all), and " } ?? "")'\(train.name)' has "
+          + "\(known) training images, and the floor takes as many; pass --count with a number from \(least) to "
+          + "\(min(all, known))")
+    }
+    return (count, label)
   }
 
   private func openSource(_ train: ImageDataset) throws -> EvaluationSource {
@@ -135,14 +169,5 @@ struct EvaluateCommand: ParsableCommand {
   private static func directory(of dataset: String) -> String {
     (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(dataset)
       ? "datasets".appendingPath(dataset) : dataset
-  }
-
-  /// Some training images, always the same, as if they were samples.
-  private static func random(_ train: ImageDataset, _ count: Int) -> [UInt8] {
-    let order = Philox(seed: 0, purpose: .resampling, step: .max).permutation(train.count)
-    return (0..<count).flatMap { number -> ArraySlice<UInt8> in
-      let image = Int(order[number % train.count])
-      return train.pixels[image * train.imageSize..<(image + 1) * train.imageSize]
-    }
   }
 }

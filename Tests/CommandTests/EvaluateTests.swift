@@ -1,0 +1,143 @@
+import Foundation
+import Imagery
+import Testing
+
+@Suite struct EvaluateTests {
+  /// Images of 8×8 of three classes, each brighter in other rows, with a test split: `name` in `directory`.
+  private func makeData(
+    _ name: String, in directory: String, train: Int = 60, test: Int = 30,
+    label: (Int) -> UInt8? = { UInt8($0 % 3) }
+  ) throws {
+    let path = directory + "/" + name
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    var state: UInt32 = 1
+    for (prefix, count) in [("train", train), ("t10k", test)] {
+      let pixels = (0..<count * 64).map { index -> UInt8 in
+        state = state &* 1_664_525 &+ 1_013_904_223
+        return UInt8(state >> 26) + (index % 64 / 24 == index / 64 % 3 ? 150 : 0)
+      }
+      try IDXFile.write(
+        IDXArray(dimensions: [count, 8, 8], bytes: pixels), to: path + "/\(prefix)-images-idx3-ubyte")
+      let labels = (0..<count).compactMap(label)
+      if labels.isEmpty { continue }
+      try IDXFile.write(
+        IDXArray(dimensions: [count], bytes: labels), to: path + "/\(prefix)-labels-idx1-ubyte")
+    }
+  }
+
+  @Test func scoresAModelAndAFile() throws {
+    try withTemporaryDirectory { directory in
+      func run(_ arguments: [String]) throws -> Command.Result { try Command.run(arguments, in: directory) }
+      try makeData("data", in: directory)
+      let trained = try run([
+        "train", "data", "--output", "run", "--preset", "tiny", "--steps", "20", "--batch-size", "8",
+        "--class-conditional",
+      ])
+      #expect(trained.status == 0, "\(trained.errors)")
+
+      let model = ["evaluate", "run", "data", "--solver", "euler:2", "--solver", "rk45:1e-1", "--json"]
+      let first = try run(model + ["--count", "24", "--seeds", "2", "--features", "points.safetensors"])
+      #expect(first.status == 0, "\(first.errors)")
+      let found = try object(first.output)
+      #expect(
+        Set(found.keys) == [
+          "dataset", "reference_count", "classifier", "results", "floor", "held_out_nearest", "closest_pairs",
+          "picture", "features", "verdict", "seconds",
+        ])
+      #expect(found["reference_count"] as? Int == 30)
+      let classifier = try #require(found["classifier"] as? [String: Any])
+      #expect(classifier["accuracy"] as? Double == 1 && classifier["checksum"] is String)
+      let results = try #require(found["results"] as? [[String: Any]])
+      #expect(results.map { $0["solver"] as? String } == ["euler:2", "rk45:0.1"])
+      for result in results {
+        #expect(
+          Set(result.keys) == [
+            "solver", "evaluations", "count", "frechet", "frechet_error", "frechet_floor", "kid", "kid_error",
+            "precision", "recall", "class_entropy", "nearer_than_held_out", "nearest", "label_agreement",
+          ])
+        #expect(result["count"] as? Int == 24)
+      }
+      #expect(results[0]["evaluations"] as? Double == 2)
+      for file in ["run/evaluation/closest.svg", "run/evaluation/evaluation.svg", "points.safetensors"] {
+        #expect(FileManager.default.fileExists(atPath: directory + "/" + file))
+      }
+
+      // The same again, by the classifier and the samples that were kept: no file of theirs is written anew.
+      func numbers() throws -> [Int] {
+        let samples = try FileManager.default.subpathsOfDirectory(
+          atPath: directory + "/run/evaluation/samples")
+        let kept = try FileManager.default.contentsOfDirectory(atPath: directory + "/data")
+        return try
+          (samples.sorted().map { "run/evaluation/samples/" + $0 } + kept.sorted().map { "data/" + $0 })
+          .compactMap {
+            try FileManager.default.attributesOfItem(atPath: directory + "/" + $0)[.systemFileNumber] as? Int
+          }
+      }
+      let before = try numbers()
+      // Four sets of one part, each a directory with two files; four IDX files and the classifier.
+      #expect(before.count == 4 * 3 + 5)
+      let second = try run(model + ["--count", "24", "--seeds", "2", "--threads", "1"])
+      #expect(try numbers() == before)
+      let again = try #require(try object(second.output)["results"] as? [[String: Any]])
+      #expect(NSArray(array: results) == NSArray(array: again))
+
+      // One class is compared with its own images.
+      let two = try run(["evaluate", "run", "data", "--solver", "euler:2", "--label", "2", "--json"])
+      #expect(try object(two.output)["reference_count"] as? Int == 10, "\(two.errors)")
+
+      // The training images are taken for copies of themselves; the test images for good samples.
+      for (file, verdict) in [
+        ("train", "100 % of the samples are copies"), ("t10k", "the samples can hardly be told from"),
+      ] {
+        let scored = try run(["evaluate", "--samples", "data/\(file)-images-idx3-ubyte", "data"])
+        #expect(scored.status == 0 && scored.output.contains(verdict), "\(scored.errors)\(scored.output)")
+        let rows = scored.table("results")
+        #expect(rows.map { $0["solver"] } == ["file", "floor"])
+        #expect(rows.first?["precision"] == "1.000" || file == "train")
+      }
+    }
+  }
+
+  @Test func refuses() throws {
+    try withTemporaryDirectory { directory in
+      try makeData("data", in: directory)
+      try makeData("unlabelled", in: directory, label: { _ in nil })
+      try makeData("single", in: directory, label: { _ in 4 })
+      try makeData("few", in: directory, test: 5)
+      let images = "data/t10k-images-idx3-ubyte"
+      try IDXFile.write(
+        IDXArray(dimensions: [9, 4, 8], bytes: Array(repeating: 0, count: 288)), to: directory + "/flat.idx")
+      for (arguments, status, words) in [
+        (["--samples", images, "unlabelled"], 78, "has no labels"),
+        (["--samples", images, "single"], 78, "have label 4"),
+        (["--samples", images, "few"], 78, "at least 8 of each"),
+        (["--samples", "flat.idx", "data"], 65, "has dimensions [9, 4, 8]"),
+        (["--samples", "absent.idx", "data"], 66, "absent.idx"),
+        (["--samples", images, "data", "--count", "31"], 78, "from 8 to 30"),
+        (["--samples", images, "data", "--count", "7"], 64, "--count must be from 8"),
+        (["--samples", images, "data", "--seeds", "2"], 64, "go with a MODEL"),
+        (["--samples", images, "run", "data"], 64, "give the DATASET alone"),
+        (["data"], 64, "give a MODEL and a DATASET"),
+        (["run", "data", "--solver", "rk45:0"], 64, "rk45:0"),
+      ] as [([String], Int32, String)] {
+        let result = try Command.run(["evaluate"] + arguments, in: directory)
+        #expect(result.status == status && result.errors.contains(words), "\(arguments): \(result.errors)")
+      }
+    }
+  }
+
+  /// While the classifier is trained: the end comes at once, and the same command goes on.
+  @Test func interruptionEndsAtOnce() throws {
+    try withTemporaryDirectory { directory in
+      try makeData("data", in: directory, train: 2000)
+      let arguments = ["evaluate", "--samples", "data/t10k-images-idx3-ubyte", "data"]
+      let process = try Command.start(arguments, in: directory)
+      wait(for: process, until: { Command.catches(SIGINT, process) })
+      kill(process.processIdentifier, SIGINT)
+      Command.finish(process)
+      #expect(process.terminationStatus == 130)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/data").count == 4)
+      #expect(try Command.run(arguments, in: directory).status == 0)
+    }
+  }
+}
