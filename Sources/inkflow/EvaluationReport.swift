@@ -102,7 +102,7 @@ extension EvaluationSession {
         + "evaluations help there; where they no longer do, training longer does"
     }
     let far = "the distance is \(distance(best)) its floor"
-    if strange >= 0.05 && strange >= missing {
+    if strange >= 0.05 && 2 * strange >= missing {
       return
         "\(far), and \(percent(1 - precision)) of the samples lie where no test image does (floor "
         + "\(percent(1 - floor.precision))): training longer usually helps, and averaged weights"

@@ -36,7 +36,7 @@ import Training
       let g = gradient[parameter.slice]
       let length = g.indices.reduce(0) { $0 + Double(g[$1]) * Double(g[$1]) }.squareRoot()
       #expect(length > 1e-4, "\(parameter.name) has no gradient")
-      func loss(movedBy distance: Double) -> Double {
+      func lossMoved(by distance: Double) -> Double {
         func move(_ distance: Double) {
           var values = parameters.mutable(parameter.slice)
           for i in values.indices { values[i] += Float(distance * Double(g[i]) / length) }
@@ -46,7 +46,7 @@ import Training
         return loss()
       }
       // The error of the central difference is of h², which Richardson's extrapolation takes away.
-      func slope(_ h: Double) -> Double { (loss(movedBy: h) - loss(movedBy: -h)) / (2 * h) }
+      func slope(_ h: Double) -> Double { (lossMoved(by: h) - lossMoved(by: -h)) / (2 * h) }
       let difference = (4 * slope(0.02) - slope(0.04)) / 3
       #expect(abs(difference - length) < 0.005 * length + 2e-5, "\(parameter.name): \(difference), \(length)")
     }
@@ -92,10 +92,10 @@ import Training
       let kept = try classifier(train, 2)
       #expect(kept.steps == 0 && kept.notes.isEmpty)
       let pool = WorkerPool(threadCount: 3)
-      let classified = first.classify(test.pixels, on: pool)
+      let classified = try first.classify(test.pixels, on: pool)
       #expect(classified.classes == test.labels?.map(Int.init))
       #expect(classified.agreement(with: [Int](repeating: 1, count: 40)) == 13.0 / 40)
-      #expect(classified.features.values == kept.0.classify(test.pixels, on: pool).features.values)
+      #expect(try kept.0.classify(test.pixels, on: pool).features.values == classified.features.values)
 
       let file = try #require(
         FileManager.default.contentsOfDirectory(atPath: directory).first { $0.hasSuffix(".safetensors") })

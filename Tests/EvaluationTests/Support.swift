@@ -15,11 +15,11 @@ func bars(
   _ count: Int, height: Int = 12, width: Int = 8, channels: Int = 1, seed: UInt64, split: ImageDataset.Split
 ) -> ImageDataset {
   var random = TestRandom(seed: seed)
-  let pixels = (0..<count).flatMap { image in
-    (0..<height).flatMap { y in
-      (0..<width * channels).map { _ in
-        UInt8(60 * random.uniform() + (3 * y / height == image % 3 ? 150 : 0))
-      }
+  var pixels: [UInt8] = []
+  for image in 0..<count {
+    for y in 0..<height {
+      let base: Double = 3 * y / height == image % 3 ? 150 : 0
+      for _ in 0..<width * channels { pixels.append(UInt8(base + 60 * random.uniform())) }
     }
   }
   return ImageDataset(
