@@ -148,7 +148,7 @@ import Testing
           "--guidance 2.0: the model was trained without --label-dropout"
         ),
         (["sample", "certain/model", "--guidance", "2"], 78, "without --label-dropout"),
-        (["invert", "run", "sheet.png"], 78, "pass --label with one class"),
+        (["invert", "run", "photo.png"], 78, "pass --label with one class"),
         (["invert", "run", "data", "--label", "all"], 78, "pass --label with one class"),
         (["invert", "run", "strange"], 78, "an image has label 2"),
         (["interpolate", "run", "--dataset", "data"], 64, "--label"),
@@ -173,7 +173,7 @@ import Testing
         (["train", "strange", "--output", "run", "--resume"], 78, "label 2"),
       ]
       try PNGImage(width: 8, height: 8, channels: 1, pixels: Array(repeating: 1, count: 64))
-        .write(to: directory + "/sheet.png")
+        .write(to: directory + "/photo.png")
       for (arguments, status, part) in cases {
         let result = try Command.run(arguments, in: directory)
         #expect(result.status == status, "\(arguments): \(result.status), \(result.errors)")
