@@ -1,9 +1,10 @@
-"""Inkflow beside its peers: the same network, machine, threads and precision (Float32).
+"""Inkflow beside its peers: the same network, machine and threads, in Float32 and in bfloat16 where a peer has it.
 
     make peers            # installs requirements.txt into a virtual environment outside the tree, then runs this
 
 Every peer is a process of its own that holds its network ready and is asked in turn, round after round; the rounds'
-medians are compared, so a machine that slows down slows all of them. Inkflow is asked by `inkflow bench --only`.
+medians are compared, so a machine that slows down slows all of them. Inkflow is asked by `inkflow bench --only`. It is
+compared with the best of all, and with the best in Float32; bfloat16 is PyTorch's autocast and OpenVINO's hint.
 """
 import argparse
 import functools
@@ -23,13 +24,12 @@ PRESETS = {  # as `UNetConfiguration.Preset`: (side, channels, widths of the lev
     "color-64": (64, 3, (32, 64, 96, 128)),
     "color-128": (128, 3, (16, 32, 64, 96, 128)),
 }
-TORCH = {  # name: (channels last, compiled)
-    "PyTorch eager": (False, False),
-    "PyTorch channels-last": (True, False),
-    "PyTorch compiled": (False, True),
-    "PyTorch compiled, channels-last": (True, True),
+TORCH = {  # name: (channels last, compiled, bfloat16)
+    "PyTorch" + (" compiled" if compiled else "") + (" channels-last" if last else "") + (" bf16" if bf16 else ""):
+        (last, compiled, bf16)
+    for bf16 in (False, True) for compiled in (False, True) for last in (False, True)
 }
-EXPORTED = ["ONNX Runtime", "OpenVINO"]
+EXPORTED = ["ONNX Runtime", "OpenVINO", "OpenVINO bf16"]
 
 
 def unet(preset):
@@ -72,7 +72,7 @@ def serve(name, preset, threads, folder):
         print(json.dumps({"seconds": statistics.median(times), "memory": memory}), flush=True)
 
 
-def torch_peer(channels_last, compiled, preset, threads):
+def torch_peer(channels_last, compiled, bf16, preset, threads):
     import torch
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -86,16 +86,19 @@ def torch_peer(channels_last, compiled, preset, threads):
     def inputs(batch):
         return torch.randn(shape(preset, batch)).to(memory_format=layout), torch.full((batch,), 500.0)
 
+    precision = lambda: torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+
     def measure(task, batch):
         data, timesteps = inputs(batch)
         if task == "evaluation":
-            with torch.no_grad():
+            with torch.no_grad(), precision():
                 run(data, timesteps)
             return
         noise, t = torch.randn_like(data), torch.rand(batch)
         weight = t.view(-1, 1, 1, 1)
-        prediction = run((1 - weight) * noise + weight * data, 1000 * t).sample
-        loss = torch.nn.functional.mse_loss(prediction, data - noise)
+        with precision():
+            prediction = run((1 - weight) * noise + weight * data, 1000 * t).sample
+        loss = torch.nn.functional.mse_loss(prediction.float(), data - noise)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -125,7 +128,7 @@ def exported_peer(name, preset, threads, folder):
                 model.reshape({"x": x.shape, "t": t.shape})
                 compiled[len(t)] = core.compile_model(
                     model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
-                                   "INFERENCE_PRECISION_HINT": "f32"})
+                                   "INFERENCE_PRECISION_HINT": "bf16" if name.endswith("bf16") else "f32"})
             return compiled[len(t)]([x, t])
 
     @functools.cache
@@ -220,15 +223,20 @@ def compare(task, batch, contestants, rounds, seconds, report):
         for contestant in contestants:
             times[contestant.name].append(contestant.measure(task, batch, seconds))
     rates = {name: batch / statistics.median(values) for name, values in times.items()}
-    best = max((name for name in rates if name != "Inkflow"), key=rates.get)
-    ratios = sorted(p / i for p, i in zip(times[best], times["Inkflow"]))
     print(f"\n{task}, batch {batch}, images/s (median of {rounds} alternating rounds)")
     for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
         print(f"  {name:34}{rate:8.1f}   Inkflow is {rates['Inkflow'] / rate:5.2f} x")
-    print(f"  against the best, round by round: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
-          flush=True)
-    report.append(dict(task=task, batch=batch, rates=rates, times=times, best=best,
-                       ratio=statistics.median(ratios), lowest=ratios[0], highest=ratios[-1]))
+    found = dict(task=task, batch=batch, rates=rates, times=times)
+    for what, peers in [("best", list(rates)), ("best in Float32", [name for name in rates if not name.endswith("bf16")])]:
+        best = max((name for name in peers if name != "Inkflow"), key=rates.get, default=None)
+        if best is None:
+            continue
+        ratios = sorted(p / i for p, i in zip(times[best], times["Inkflow"]))
+        print(f"  against the {what}, {best}, round by round: median {statistics.median(ratios):.2f} "
+              f"({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
+        found[what.replace(" ", "_").lower()] = dict(
+            name=best, ratio=statistics.median(ratios), lowest=ratios[0], highest=ratios[-1])
+    report.append(found)
 
 
 def main():
