@@ -4,7 +4,7 @@
     inkflow sample outputs/pytorch --count 10000 --idx outputs/pytorch.idx
     inkflow evaluate --samples outputs/pytorch.idx mnist
 
-PEERS is the virtual environment that `make peers` installs. The recipe is `quick`'s: AdamW, a rate that rises and then falls
+PEERS is the virtual environment that `make peers` installs. The recipe is `quick`'s, but for batches of 64: AdamW, a rate that rises and then falls
 to zero as half a cosine, averaged weights, gradients clipped to length 1. The number of steps is measured once at the start,
 as Inkflow's --minutes does. OUTPUT is a diffusers directory of the averaged weights.
 """

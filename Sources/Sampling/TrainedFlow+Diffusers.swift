@@ -48,7 +48,8 @@ extension TrainedFlow {
     self.init(
       unet, Weights(reading: weights), notes: notes, path: path, isDequantized: convention.isDequantized,
       remark: convention.remark)
-    guard notes[Self.classNamesKey] == nil || classNames?.count == classCount ?? 0 else {
+    guard notes[Self.classNamesKey] == nil || classNames?.count == classCount ?? 0 && presentClasses != []
+    else {
       throw FileError(
         .malformed, directory.configurationPath,
         "under _inkflow, \(Self.classNamesKey) is no list of \(classCount ?? 0) names",

@@ -55,8 +55,13 @@ public struct Checkpoint {
         throw ConfigurationError("step \(header.step) of \(header.settings.steps)")
       }
       let (names, network) = (header.dataset.classes, header.network)
-      guard names == nil || names?.count == network.unconditionalClass ?? network.classCount else {
-        throw ConfigurationError("\(names?.count ?? 0) names of classes for another number of them")
+      guard
+        names == nil
+          || names?.count == network.unconditionalClass ?? network.classCount
+            && names?.allSatisfy(\.isEmpty) == false
+      else {
+        throw ConfigurationError(
+          "\(names?.count ?? 0) names of classes that are all empty, or of another number")
       }
     } catch {
       throw FileError(

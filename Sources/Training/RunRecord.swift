@@ -65,6 +65,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
     var text: String {
       "'\(name)', \(height)×\(width)×\(channels), \(trainCount) + \(testCount) images with CRC-32 \(trainChecksum) "
         + "and \(testChecksum)"
+        + (trainLabelsChecksum.map { ", labels with \($0) and \(testLabelsChecksum ?? 0)" } ?? "")
     }
   }
 

@@ -28,7 +28,11 @@ extension Trainer {
       labels: rows.map { rows in (0..<count).map { rows[$0 / (count / rows.count)] } }, on: pool)
     let path = run.sheetPath(step: step)
     try samples.sheet(columns: rows.map { count / $0.count }).write(
-      to: path, text: [("step", "\(step)"), ("solver", "midpoint, \(Self.sheetSteps) steps"), ("seed", "0")])
+      to: path,
+      text: [
+        ("software", "inkflow"), ("step", "\(step)"), ("solver", "midpoint, \(Self.sheetSteps) steps"),
+        ("seed", "0"),
+      ])
     return path
   }
 }

@@ -163,7 +163,9 @@ extension RunRecord {
     _ options: TrainingOptions, train: ImageDataset, test: ImageDataset
   ) throws(ConfigurationError) {
     let isConditional = network.classCount != nil
-    let data = try DatasetRecord(train: train, test: test, isConditional: isConditional)
+    var data = try DatasetRecord(train: train, test: test, isConditional: isConditional)
+    // Nothing that is learnt depends on names.
+    if data.classes?.count == dataset.classes?.count { data.classes = dataset.classes }
     func require<Value: Equatable>(
       _ option: String, _ given: Value?, _ recorded: Value
     ) throws(ConfigurationError) {

@@ -169,9 +169,9 @@ extension Report {
     if let classes {
       add("classes", classes, as: classes.filter { !$0.isEmpty }.joined(separator: ", "))
     } else if let count = network.unconditionalClass ?? network.classCount {
-      add("classes", count)
+      add("class_count", count)
     } else {
-      add("classes", "none")
+      add("class_count", 0, as: "none")
     }
   }
 }

@@ -118,7 +118,7 @@ struct InterpolateCommand: ParsableCommand {
     let labels = try label.labels(of: source.labels, count: 2 * rows, for: flow)
     return try flow.transport(
       flow.values(ofPixels: source.pixels), from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5),
-      labels: labels, on: pool
+      labels: labels, on: pool, progress: { _ in try Interruption.check() }
     ).values
   }
 

@@ -24,6 +24,17 @@ enum Interruption {
     signal(SIGPIPE, SIG_IGN)
   }
 
+  static let nothingWritten = "nothing was written; run the command again"
+
+  /// Ends the work where a signal asked for an end.
+  ///
+  /// - Parameter kept: what is kept, and how to go on.
+  static func check(_ kept: String = nothingWritten) throws(RunError) {
+    guard let status = exitStatus else { return }
+    Terminal.note("interrupted; \(kept)")
+    throw RunError(message: nil, status: status)
+  }
+
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
   /// The exit status of the signal that came, if one did.

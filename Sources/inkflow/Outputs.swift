@@ -29,11 +29,22 @@ private func requireOwnPicture(_ path: String) throws(FileError) {
   }
 }
 
+/// Labels or names of classes beside images make them a data set.
+private func hasLabels(beside path: String) -> Bool {
+  let directory = path.parentDirectory
+  let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+  return names.contains { name in
+    name == "classes.json" || (try? IDXFile.dimensions(of: directory.appendingPath(name)))?.count == 1
+  }
+}
+
 /// The same for images: those of a data set, and files of other kinds, stay.
 private func requireSamples(_ path: String) throws(FileError) {
   guard FileManager.default.fileExists(atPath: path) else { return }
   let name = path.lastPathComponent
-  let isOfDataSet = ImageDataset.Split.allCases.contains { name.hasPrefix("\($0.filePrefix)-") }
+  let isOfDataSet =
+    ImageDataset.Split.allCases.contains { name.hasPrefix("\($0.filePrefix)-") }
+    || hasLabels(beside: path)
   guard !isOfDataSet, (try? IDXFile.dimensions(of: path)) != nil else {
     throw FileError(
       .cannotCreate, path,

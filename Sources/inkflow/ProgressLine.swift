@@ -9,17 +9,14 @@ struct ProgressLine {
   private var hasShown = false
   private let interval: Duration = Terminal.isInteractive ? .milliseconds(200) : .seconds(10)
 
-  init(whenInterrupted: String? = "nothing was written; run the command again") {
+  init(whenInterrupted: String? = Interruption.nothingWritten) {
     self.whenInterrupted = whenInterrupted
     if whenInterrupted != nil { Interruption.catchSignals() }
   }
 
   /// - Throws: `RunError` where a signal asked for an end.
   mutating func show(_ text: @autoclosure () -> String, fraction: Double) throws(RunError) {
-    if let whenInterrupted, let status = Interruption.exitStatus {
-      Terminal.note("interrupted; \(whenInterrupted)")
-      throw RunError(message: nil, status: status)
-    }
+    if let whenInterrupted { try Interruption.check(whenInterrupted) }
     let now = ContinuousClock.now
     guard now - lastShown >= interval || hasShown && fraction >= 1 else { return }
     (lastShown, hasShown) = (now, true)

@@ -59,7 +59,9 @@ struct ToyPictures {
 
   /// [count, 2]
   private func samples(of flow: TrainedFlow, _ count: Int, _ solver: Solver) throws -> [Double] {
-    try flow.sample(0..<count, seed: seed, solver: solver, on: pool).values.map { Double($0) }
+    try flow.sample(0..<count, seed: seed, solver: solver, on: pool, progress: ToySession.check).values.map {
+      Double($0)
+    }
   }
 
   /// The first samples at `steps` + 1 equally spaced times from 0 to 1, each [count, 2], by RK4 with a step between
@@ -179,7 +181,7 @@ struct ToyPictures {
     let grid = coordinates.flatMap { y in coordinates.flatMap { x in [x, y] } }
     let model = try flow.logDensities(
       of: grid.map { Float($0) }, numbers: 0..<columns * columns, probes: .axes(dimension: 2),
-      solver: .adaptive(rtol: 1e-4, atol: 1e-4), on: pool
+      solver: .adaptive(rtol: 1e-4, atol: 1e-4), on: pool, progress: ToySession.check
     ).values.map { exp($0) }
     let sampleCount = 100_000
     // Not the few steps of the samples: both maps should be of the flow itself.

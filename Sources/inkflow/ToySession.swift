@@ -92,7 +92,8 @@ struct ToySession {
       // Not the noise that the measures and pictures use.
       let number = 1_000_000 + round * count
       let solver = Solver.adaptive(rtol: tolerance, atol: tolerance)
-      let ends = try flow.sample(number..<number + count, seed: command.seed, solver: solver, on: pool)
+      let ends = try flow.sample(
+        number..<number + count, seed: command.seed, solver: solver, on: pool, progress: Self.check)
       let origin = ReflowPairs.Origin(
         model: flow.checksum, seed: command.seed, first: number, solver: "\(solver)")
       let pairs = ReflowPairs(origin: origin, ends: ends.values, dimension: network.dimension)
@@ -106,9 +107,9 @@ struct ToySession {
   private func measure(_ flow: TrainedFlow, round: Int) throws -> Report {
     let count = 4096
     let (samples, straightness) = try flow.straightness(
-      0..<count, seed: command.seed, rtol: 1e-5, atol: 1e-5, timesPerPath: 64, on: pool)
+      0..<count, seed: command.seed, rtol: 1e-5, atol: 1e-5, timesPerPath: 64, on: pool, progress: Self.check)
     let oneStep = try flow.sample(
-      0..<count, seed: command.seed, solver: .fixed(.euler, steps: 1), on: pool)
+      0..<count, seed: command.seed, solver: .fixed(.euler, steps: 1), on: pool, progress: Self.check)
     let squares = zip(samples.values, oneStep.values).reduce(0.0) { sum, pair in
       let difference = Double(pair.0 - pair.1)
       return sum + difference * difference
@@ -124,6 +125,9 @@ struct ToySession {
   }
 
   // MARK: Measures
+
+  /// Solves without a progress line of their own look for Ctrl-C too.
+  static let check: @Sendable (Double) throws -> Void = { _ in try Interruption.check() }
 
   /// The flow-matching loss on examples that training never sees, and the exact field's on the same.
   func heldOutLosses(of flow: TrainedFlow) throws -> (ours: Double, exact: Double?) {
@@ -145,7 +149,7 @@ struct ToySession {
     func values(_ tolerance: Double) throws -> [Double] {
       try flow.logDensities(
         of: points, numbers: 0..<count, probes: .axes(dimension: network.dimension),
-        solver: .adaptive(rtol: tolerance, atol: tolerance), on: pool
+        solver: .adaptive(rtol: tolerance, atol: tolerance), on: pool, progress: Self.check
       ).values
     }
     return ToyLikelihood(

@@ -210,7 +210,11 @@ import Testing
       #expect(network["class_count"] as? Int == 5 && network["unconditional_class"] as? Int == 4)
       let data = try #require(record["dataset"] as? [String: Any])
       #expect(data["classes"] as? [String] == ["3", "Shoe", "", "shirt"])
-      // Another label, and it is other data.
+      // Other names are no other data.
+      try JSONEncoder().encode(["a", "b", "", "c"]).write(
+        to: URL(fileURLWithPath: directory + "/data/classes.json"))
+      _ = try run(["train", "data", "--output", "run", "--resume", "--steps", "6"], in: directory)
+      // Another label, and it is.
       var labels = try IDXFile.read(directory + "/data/train-labels-idx1-ubyte")
       labels = IDXArray(
         dimensions: labels.dimensions, bytes: labels.bytes.map { $0 == 0 ? 1 : $0 == 1 ? 0 : $0 })
@@ -218,6 +222,7 @@ import Testing
       let refused = try Command.run(
         ["train", "data", "--output", "run", "--resume", "--steps", "9"], in: directory)
       #expect(refused.status == 78 && refused.errors.contains("not the data"), "\(refused.errors)")
+      #expect(refused.errors.components(separatedBy: "labels with").count == 3, "\(refused.errors)")
     }
   }
 

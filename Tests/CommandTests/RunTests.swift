@@ -224,11 +224,19 @@ import Training
       #expect(try Command.run(train("run", steps: 1, threads: 1), in: directory).status == 0)
       try PNGImage(width: 2, height: 2, channels: 1, pixels: [1, 2, 3, 4]).write(to: directory + "/photo.png")
       try Data("<svg/>".utf8).write(to: URL(fileURLWithPath: directory + "/figure.svg"))
+      for (path, dimensions) in [("images", [2, 8, 8]), ("labels", [2])] {
+        try FileManager.default.createDirectory(
+          atPath: directory + "/own", withIntermediateDirectories: true)
+        try IDXFile.write(
+          IDXArray(dimensions: dimensions, bytes: Array(repeating: 1, count: dimensions.reduce(1, *))),
+          to: "\(directory)/own/\(path)")
+      }
       let quick = ["sample", "run", "--count", "1", "--rtol", "0.1", "--atol", "0.1"]
       for (options, name) in [
         (["--idx", "run/run.json"], "run/run.json"), (["--output", "photo.png"], "photo.png"),
         (["--idx", "data/train-images-idx3-ubyte"], "data/train-images-idx3-ubyte"),
-        (["--trajectory", "figure.svg"], "figure.svg"), (["--animate", "photo.png"], "photo.png"),
+        (["--idx", "own/images"], "own/images"), (["--trajectory", "figure.svg"], "figure.svg"),
+        (["--animate", "photo.png"], "photo.png"),
       ] {
         let before = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
         let result = try Command.run(quick + options, in: directory)

@@ -303,6 +303,7 @@ import Training
         (#""unconditional_class": "7""#, "the last of num_class_embeds"),
         (#""unconditional_class": "3", "classes": "[\"a\", \"b\"]""#, "no list of 3 names"),
         (#""unconditional_class": "3", "classes": "a""#, "no list of 3 names"),
+        (#""unconditional_class": "3", "classes": "[\"\", \"\", \"\"]""#, "no list of 3 names"),
       ] {
         let damaged = sound.replacing(/"unconditional_class" *: *"3"/, with: notes)
         #expect(damaged != sound)
