@@ -26,6 +26,8 @@ extension ImageDataset {
 extension ImageDataset {
   /// The data sets that `datasets/fetch.sh` downloads.
   public static let downloadable = ["mnist", "fashion-mnist", "kmnist"]
+  /// All that are known by name: these, and the built-in one.
+  public static let names = downloadable + [SyntheticStrokes.name]
 
   /// Loads one split of the data set `name`, which is one of
   /// - `mnist`, `fashion-mnist`, `kmnist`: the four official files in the folder of that name in `datasetsDirectory`;

@@ -65,6 +65,9 @@ public struct ImageDataset: Sendable {
     }
   }
 
+  /// Of one image.
+  public var shape: ImageShape { ImageShape(height: height, width: width, channels: channels) }
+
   /// Bytes in one image.
   public var imageSize: Int { height * width * channels }
 }

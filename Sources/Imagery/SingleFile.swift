@@ -63,7 +63,7 @@ struct SingleFile {
       throw FileError(
         .missing, directory, "is not a readable directory",
         remedy: "give a directory with IDX files, or one of "
-          + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
+          + ImageDataset.names.joined(separator: ", "))
     }
     return
       names

@@ -16,7 +16,7 @@ public struct UNet: FlowNetwork {
   package let microBatchSize: Int
   package let plan: NetworkPlan
   package var shape: ImageShape { configuration.shape }
-  package var classCount: Int? { configuration.unconditionalClass ?? configuration.classCount }
+  package var classCount: Int? { configuration.labelledClassCount }
   package var unconditionalClass: Int? { configuration.unconditionalClass }
   package let input: Tensor
   package let output: Tensor

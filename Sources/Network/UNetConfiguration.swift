@@ -19,7 +19,7 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
   public var attentionHeadWidth: Int?
   public var normGroupCount: Int
   public var normEps: Double
-  /// Classes of the embedding; nil for an unconditional network.
+  /// Classes of the embedding, the one that stands for no class included; nil for an unconditional network.
   public var classCount: Int?
   /// The class, the last one, that stands for no class at all, as guidance needs it; nil where there is none.
   public var unconditionalClass: Int?
@@ -96,6 +96,8 @@ public struct UNetConfiguration: Sendable, Equatable, Codable {
       })
   }
 
+  /// Classes that one can ask for.
+  public var labelledClassCount: Int? { unconditionalClass ?? classCount }
   var timeEmbeddingWidth: Int { 4 * blockOutputChannels[0] }
   var levelCount: Int { blockOutputChannels.count }
   /// Each level but the last halves the image.

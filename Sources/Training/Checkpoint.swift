@@ -57,7 +57,7 @@ public struct Checkpoint {
       let (names, network) = (header.dataset.classes, header.network)
       guard
         names == nil
-          || names?.count == network.unconditionalClass ?? network.classCount
+          || names?.count == network.labelledClassCount
             && names?.allSatisfy(\.isEmpty) == false
       else {
         throw ConfigurationError(

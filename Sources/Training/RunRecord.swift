@@ -51,8 +51,7 @@ public struct RunRecord: Codable, Equatable, Sendable {
 
     /// Of images whose labels aren't learnt.
     public init(train: ImageDataset, test: ImageDataset) {
-      let known = ImageDataset.downloadable + [SyntheticStrokes.name]
-      name = known.contains(train.name) ? train.name : "own data"
+      name = ImageDataset.names.contains(train.name) ? train.name : "own data"
       trainCount = train.count
       testCount = test.count
       height = train.height

@@ -47,7 +47,7 @@ struct InspectCommand: ParsableCommand {
           ? try model(TrainedFlow(diffusers: path, side: side)) : try dataset(), nil
       )
     }
-    guard (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(path) else {
+    guard ImageDataset.names.contains(path) else {
       throw FileError(
         .missing, path, "doesn't exist",
         remedy: "name a run, a checkpoint, a weights file, a model's directory, a data set or its directory")
@@ -168,7 +168,7 @@ extension Report {
     add("layers_per_block", network.layersPerBlock)
     if let classes {
       add("classes", classes, as: classes.filter { !$0.isEmpty }.joined(separator: ", "))
-    } else if let count = network.unconditionalClass ?? network.classCount {
+    } else if let count = network.labelledClassCount {
       add("class_count", count)
     } else {
       add("class_count", 0, as: "none")

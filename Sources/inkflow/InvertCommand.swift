@@ -113,7 +113,7 @@ struct InvertCommand: ParsableCommand {
 
   private func source(for flow: TrainedFlow) throws -> SourceImages {
     if isFile { return try SourceImages(png: images, for: flow) }
-    let names = ImageDataset.downloadable + [SyntheticStrokes.name]
+    let names = ImageDataset.names
     guard names.contains(images) || FileManager.default.fileExists(atPath: images) else {
       throw FileError(
         .missing, images, "doesn't exist",

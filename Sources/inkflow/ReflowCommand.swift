@@ -119,8 +119,7 @@ struct ReflowCommand: ParsableCommand {
 
   /// The images that RUN was trained on.
   private func images(of record: RunRecord) throws -> (train: ImageDataset, test: ImageDataset) {
-    let known = ImageDataset.downloadable + [SyntheticStrokes.name]
-    guard let name = dataset ?? known.first(where: { $0 == record.dataset.name }) else {
+    guard let name = dataset ?? ImageDataset.names.first(where: { $0 == record.dataset.name }) else {
       throw ConfigurationError(
         "'\(original)' was trained on \(record.dataset.name), whose place its run.json doesn't say; pass --dataset "
           + "with the directory of the images, for the report's distances")

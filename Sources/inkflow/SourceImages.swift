@@ -7,11 +7,6 @@ import Sampling
 
 extension ImageDataset.Split: ExpressibleByArgument {}
 
-extension ImageDataset {
-  /// Of one image.
-  var shape: ImageShape { ImageShape(height: height, width: width, channels: channels) }
-}
-
 /// Real pictures to be taken through a model.
 struct SourceImages {
   /// [count, height, width, channels], 0...255.
@@ -44,7 +39,7 @@ struct SourceImages {
       throw FileError(
         .malformed, path, "is an \(error)",
         remedy: error.remedy ?? "name a PNG picture, or a data set: a directory with IDX files, or one of "
-          + (ImageDataset.downloadable + [SyntheticStrokes.name]).joined(separator: ", "))
+          + ImageDataset.names.joined(separator: ", "))
     }
     try Self.check(
       path, ImageShape(height: image.height, width: image.width, channels: image.channels), flow)
