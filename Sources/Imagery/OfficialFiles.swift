@@ -48,6 +48,11 @@ struct OfficialFiles {
 
   enum Content: String, CaseIterable { case images, labels }
 
+  /// The split that a file of images is named after, if it is.
+  static func split(of images: FilePath) -> ImageDataset.Split? {
+    ImageDataset.Split.allCases.first { names($0, .images).contains(images.name.description) }
+  }
+
   /// The name of a file of grey images or of labels.
   static func name(_ split: ImageDataset.Split, _ content: Content) -> String { names(split, content)[0] }
 

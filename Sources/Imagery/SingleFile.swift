@@ -40,6 +40,11 @@ struct SingleFile {
   func load(
     _ split: ImageDataset.Split, name: String, onNote: (String) -> Void
   ) throws(FileError) -> ImageDataset {
+    if let split = OfficialFiles.split(of: images) {
+      onNote(
+        "'\(images)' is used alone, and a part of it held out: '\(directory)' has no file of the "
+          + "\(split == .train ? "test" : "training") images beside it")
+    }
     if let unreadable { onNote("'\(unreadable.path)' \(unreadable.problem), and is passed over") }
     return try ImageDataset(
       name: name, split: split, images: images, labels: labels, in: directory,

@@ -123,8 +123,9 @@ extension RunRecord {
     _ options: TrainingOptions, _ recipe: Recipe, _ data: DatasetRecord
   ) throws(ConfigurationError) -> TrainingSettings {
     let base = options.base?.settings
-    let batchSize =
-      options.batchSize ?? base?.batchSize ?? TrainingSettings(recipe: recipe, steps: 1).batchSize
+    // What nobody asked for follows the data.
+    let standard = min(TrainingSettings(recipe: recipe, steps: 1).batchSize, data.trainCount)
+    let batchSize = options.batchSize ?? base?.batchSize ?? standard
     guard (1...data.trainCount).contains(batchSize) else {
       throw ConfigurationError(
         "--batch-size must be from 1 to \(data.trainCount), the images of '\(data.name)', not \(batchSize)")

@@ -12,7 +12,7 @@ struct InterpolateCommand: ParsableCommand {
       Goes from one noise to another along a great circle, and draws an image from each noise on the way: one \
       row a pair, from sample --from to sample --to, numbered as 'sample' does. With --dataset the two are \
       images of a split, by their number in it, which are first taken back to their noise, by rk45 with \
-      rtol = atol = 1e-5.
+      rtol = atol = 1e-5. A model with classes draws a row in one class, by default that of its first sample.
       """)
 
   @OptionGroup var model: ModelOptions

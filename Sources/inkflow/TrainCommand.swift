@@ -44,7 +44,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "How long, in minutes from now: measured once, and recorded as steps.")
   var minutes: Double?
 
-  @Option(help: "Images a step. (default: 32; rectified-flow: 128)")
+  @Option(help: "Images a step. (default: 32; rectified-flow: 128; at most all images)")
   var batchSize: Int?
 
   @Option(help: "AdamW's learning rate. (default: 1e-3; rectified-flow: 1e-4)")

@@ -96,6 +96,18 @@ import Testing
 
   // MARK: Other files
 
+  /// As a download that was broken off leaves it.
+  @Test(arguments: [("t10k", "training"), ("train", "test")])
+  func oneSplitAloneIsNoted(prefix: String, missing: String) throws {
+    let scratch = try Scratch()
+    let images = IDXArray(dimensions: [20, 4, 4], bytes: Array(repeating: 9, count: 320))
+    try IDXFile.write(images, to: try scratch.file("\(prefix)-images-idx3-ubyte", []))
+    var notes: [String] = []
+    let (train, test) = try ImageDataset.loadBoth(scratch.path) { notes.append($0) }
+    #expect(train.count == 18 && test.count == 2)
+    #expect(notes.count == 1 && notes[0].contains("no file of the \(missing) images"), "\(notes)")
+  }
+
   @Test func foldersOfTheOfficialNamesAreNoFilesButMayHoldThem() throws {
     try officialImages()
     try createDirectory(scratch.path + "/train-labels-idx1-ubyte")

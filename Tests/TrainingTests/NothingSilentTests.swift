@@ -80,6 +80,17 @@ import Training
     }
   }
 
+  /// Fewer images than the recipe's batch are one batch, unless a batch was asked for.
+  @Test func theStandardBatchFollowsTheData() throws {
+    func batch(_ size: Int?, _ count: Int) throws -> Int {
+      let train = SyntheticStrokes.make(count: count, split: .train)
+      let options = TrainingOptions(preset: .tiny, length: .steps(1), batchSize: size)
+      return try RunRecord(options, train: train, test: Self.test).settings.batchSize
+    }
+    #expect(try batch(nil, 5) == 5 && batch(nil, 40) == 32 && batch(7, 40) == 7)
+    #expect(throws: ConfigurationError.self) { try batch(7, 5) }
+  }
+
   /// A checkpoint whose weights are not numbers is passed over for an older one, in opening as in resuming.
   @Test func aCheckpointOfNoNumbersIsPassedOver() throws {
     try withTemporaryDirectory { directory in
