@@ -77,9 +77,11 @@ public struct NearestImages: Sendable {
 
   /// The nearest of the training images that were looked at so far.
   private struct Candidate: Sendable {
+    /// Which training image.
     var number = 0
+    /// The sum over pixels, exactly.
     var squaredDistance = Int.max
-    /// Of the next that is farther.
+    /// Of the next that is farther; Int.max while there is none.
     var second = Int.max
 
     mutating func take(_ other: Int, _ distance: Int) {

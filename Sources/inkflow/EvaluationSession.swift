@@ -57,7 +57,7 @@ struct EvaluationSession {
     let scores: SolverScores
     /// Of each seed.
     let features: [FeatureSet]
-    /// Of the first seed.
+    /// [count, height, width, channels] Of the first seed.
     let pixels: [UInt8]
     let nearest: NearestImages
   }

@@ -108,7 +108,11 @@ import Training
       var configuration = UNetConfiguration(
         sampleHeight: 8, sampleWidth: 8, inputChannels: 1, outputChannels: 1, blockOutputChannels: [8, 8],
         layersPerBlock: 1, attentionLevels: [false, false], normGroupCount: 4, classCount: 3)
-      let weights = Weights(reading: try UNet(configuration).initialParameters(seed: 1))
+      let parameters = try UNet(configuration).initialParameters(seed: 1)
+      // An untrained network's last weights are 0, and so is its output.
+      var values = parameters.mutable(parameters.all)
+      for i in values.indices { values[i] += 0.1 * Float(i % 7 - 3) }
+      let weights = Weights(reading: parameters)
       let (store, pool, solver) = (
         SampleStore(directory), WorkerPool(threadCount: 2), Solver.fixed(.euler, steps: 1)
       )
