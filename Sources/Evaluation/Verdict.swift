@@ -71,5 +71,8 @@ public struct Verdict: Sendable, CustomStringConvertible {
     return "\(far): training longer usually helps, then more evaluations"
   }
 
-  private static func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+  /// Whole numbers, with a decimal below 1.
+  private static func percent(_ share: Double) -> String {
+    String(format: share > 0 && share < 0.01 ? "%.1f %%" : "%.0f %%", 100 * share)
+  }
 }

@@ -77,6 +77,8 @@ import Testing
             try FileManager.default.attributesOfItem(atPath: directory + "/" + $0)[.systemFileNumber] as? Int
           }
       }
+      let sets = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/evaluation/samples")
+      #expect(sets.count == 4 && sets.allSatisfy { $0.contains("-labels-as-test-") })
       let before = try numbers()
       // Four sets of one part, each a directory with two files; four IDX files and the classifier.
       #expect(before.count == 4 * 3 + 5)
