@@ -15,7 +15,7 @@ public struct ClassifierFeatures: Sendable {
   private let network: ImageClassifier
   private let parameters: Weights
 
-  // Found by trying: MNIST 99.4 %, Fashion-MNIST 92 % of the test images.
+  // Found by trying: right about 99.56 % of MNIST's test images, and 91.20 % of Fashion-MNIST's.
   private static let epochs = 5
   private static let batchSize = 64
   private static let learningRate = 2e-3
@@ -69,7 +69,7 @@ public struct ClassifierFeatures: Sendable {
       "format": Self.format, "build": RunRecord.currentBuild, "pixels": hexadecimal(train.pixelsChecksum),
       "labels": hexadecimal(train.labelsChecksum ?? 0),
     ]
-    // Hidden: what else lies in a data set's directory is its images.
+    // With a dot before its name: every other file in a data set's directory is taken for images or labels.
     let path = directory.appendingPath(".inkflow-classifier-\(hexadecimal(train.pixelsChecksum)).safetensors")
     if let kept = Self.read(path, network, key, note: note) {
       parameters = kept

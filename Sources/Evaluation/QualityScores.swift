@@ -19,6 +19,15 @@ public struct QualityScores: Sendable {
   public let classEntropy: Double
   /// The share of samples that the classifier takes for what they were to be.
   public let labelAgreement: Double?
+
+  package init(
+    frechet: Double, frechetError: Double, kernel: KernelDistance, precision: Double, recall: Double,
+    classEntropy: Double, labelAgreement: Double?
+  ) {
+    (self.frechet, self.frechetError, self.kernel) = (frechet, frechetError, kernel)
+    (self.precision, self.recall) = (precision, recall)
+    (self.classEntropy, self.labelAgreement) = (classEntropy, labelAgreement)
+  }
 }
 
 /// The test images, to which sets of samples are compared.

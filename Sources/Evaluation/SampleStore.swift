@@ -4,12 +4,15 @@ import Foundation
 import Imagery
 import Kernels
 import Sampling
+import Training
 
 /// Samples on the disk, in parts, so that what was drawn before an interruption, or for another evaluation, is not drawn
 /// again. A part is `part-00000.idx` with the images, and `part-00000.json` with what is known of them, written last.
 public struct SampleStore {
   /// Samples in a part: what a kill may lose.
   private static let partSize = 250
+  /// To be counted up with whatever changes samples of the same flow, or the parts.
+  private static let format = 2
   private let directory: String
 
   /// - Parameter directory: of all samples, of whatever model.
@@ -32,14 +35,15 @@ public struct SampleStore {
   /// The first `count` samples of a flow; those that are missing are drawn.
   ///
   /// - Parameters:
-  ///   - classes: of which sample number i has the i-th modulo their count; nil for a flow without classes.
+  ///   - labels: nil for a flow without classes.
   ///   - progress: is told how many there are. What it throws ends the work.
   /// - Throws: `SolverError`; `FileError` where a part can't be written.
   public func samples(
-    of flow: TrainedFlow, _ count: Int, seed: UInt64, solver: Solver, classes: [Int]?, on pool: WorkerPool,
+    of flow: TrainedFlow, _ count: Int, seed: UInt64, solver: Solver, labels: SampleLabels?,
+    on pool: WorkerPool,
     progress: @escaping (Int) throws -> Void = { _ in }
   ) throws -> Drawn {
-    let place = directory.appendingPath(Self.name(flow, seed, solver, classes))
+    let place = directory.appendingPath(try Self.name(flow, seed, solver, labels))
     try createDirectory(place)
     DurableFile.removeLeftovers(in: place)
     var drawn = Drawn()
@@ -48,9 +52,8 @@ public struct SampleStore {
       let path = place.appendingPath("part-\(String(100_000 + first / Self.partSize).dropFirst())")
       var part = Self.read(path, flow, atLeast: numbers.count)
       if part == nil {
-        let labels = classes.map { classes in numbers.map { classes[$0 % classes.count] } }
         let samples = try flow.sample(
-          numbers, seed: seed, solver: solver, labels: labels, on: pool,
+          numbers, seed: seed, solver: solver, labels: labels?.of(numbers), on: pool,
           progress: { try progress(numbers.lowerBound + Int($0 * Double(numbers.count))) })
         part = Drawn(pixels: samples.pixels, evaluations: samples.evaluations)
         try IDXFile.write(samples.idx, to: path + ".idx")
@@ -65,13 +68,20 @@ public struct SampleStore {
   }
 
   /// All that decides the samples' bytes.
-  private static func name(_ flow: TrainedFlow, _ seed: UInt64, _ solver: Solver, _ classes: [Int]?) -> String
-  {
-    let labels = classes.map { "-labels-" + ($0.count == 1 ? "\($0[0])" : "all") } ?? ""
+  private static func name(
+    _ flow: TrainedFlow, _ seed: UInt64, _ solver: Solver, _ labels: SampleLabels?
+  ) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    // The same weights are another flow in another network.
+    let network = crc32([UInt8](try encoder.encode(flow.configuration)).span.bytes)
+    let classes = labels.map { "-\($0.name)" } ?? ""
     let guidance = flow.guidance == 1 ? "" : "-guidance-\(flow.guidance)"
     let pixels = flow.isDequantized == true ? "-dequantized" : ""
     let method = "\(solver)".replacing(", ", with: "-").replacing(" ", with: "-")
-    return "\(hexadecimal(flow.checksum))-\(method)\(labels)\(guidance)\(pixels)-seed-\(seed)"
+    let build = RunRecord.currentBuild.replacing(" ", with: "-")
+    return "\(hexadecimal(flow.checksum))-\(hexadecimal(network))-\(method)\(classes)\(guidance)\(pixels)"
+      + "-seed-\(seed)-\(build)-format-\(format)"
   }
 
   /// A part that is whole; nil for one that is to be drawn.

@@ -26,7 +26,11 @@ struct EvaluateCommand: ParsableCommand {
       kernel distance, unbiased; precision: the share of samples among the test images, recall: of test images among \
       the samples (3 nearest neighbours); class entropy: of the classes that the classifier sees, at most the log of \
       their number; nearer than held out: the share of samples whose distance to the nearest training image, in the \
-      pixels, is a smaller part of that to the next than of 999 in 1000 test images.
+      pixels, is a smaller part of that to the next than of 999 in 1000 test images (of fewer than 1000: than of any); \
+      its floor is what an honest model has.
+
+      Samples of a model with classes have these in the proportions of the test images; with --label all each class in \
+      turn, which is compared with all test images the same.
       """)
 
   @Argument(help: "MODEL (a run, a checkpoint file or a diffusers directory) and DATASET, as for 'train'.")
@@ -83,6 +87,8 @@ struct EvaluateCommand: ParsableCommand {
         : "with --samples give the DATASET alone; MODEL makes samples of its own.")
     try require("count", count, in: QualityReference.smallestCount...1_000_000)
     try require("seeds", seeds, in: 1...100)
+    let repeated = solver.map(\.text).first { text in solver.count { $0.text == text } > 1 }
+    try require(repeated == nil, "--solver \(repeated ?? "") is given twice; name each solver once.")
     if samples != nil {
       try require(
         solver.isEmpty && seeds == 1 && label.label == nil && label.guidance == nil && weights == nil,
@@ -98,9 +104,12 @@ struct EvaluateCommand: ParsableCommand {
       output
       ?? (samples == nil && RunDirectory(paths[0]).exists
         ? paths[0].appendingPath("evaluation") : "evaluation")
-    let source = try samples.map { try EvaluationSource.file($0, of: train) } ?? openSource(train)
+    let source = try samples.map { try EvaluationSource.file($0, of: train) } ?? openSource(train, test)
     let (count, label) = try scope(source, train, test)
     try createDirectory(directory)
+    let pictures = EvaluationSession.pictures(in: directory)
+    try requireWritable([], labelled: [pictures.closest, pictures.plot])
+    if let features { try EvaluationFeatures.requireWritable(features) }
     var progress = ProgressLine(
       whenInterrupted: "what was drawn so far is kept in \(directory); the same command goes on")
     let session = try EvaluationSession(
@@ -120,13 +129,19 @@ struct EvaluateCommand: ParsableCommand {
     report.add(
       "classifier", classifier,
       as: "\(Terminal.fixed(100 * accuracy, 2)) % of the test images right, checksum \(checksum)")
-    try session.add(found, to: &report)
+    session.add(found, to: &report)
+    // Hours of work may lie behind: what can't be written must not take the figures with it.
+    var failures: [any Error] = []
+    do { try session.drawPictures(of: found, &report) } catch { failures.append(error) }
     if let features {
-      try session.writeFeatures(of: found, seeds: all, to: features)
-      report.add("features", features)
+      do {
+        try session.writeFeatures(of: found, seeds: all, to: features)
+        report.add("features", features)
+      } catch { failures.append(error) }
     }
     report.add("seconds", watch.seconds, digits: 1)
     try Terminal.print(report, json: json)
+    if let failure = failures.first { throw failure }
   }
 
   /// How many samples are compared, and with which class of the data; nil for all.
@@ -136,7 +151,7 @@ struct EvaluateCommand: ParsableCommand {
     let least = QualityReference.smallestCount
     var (all, label) = (Int.max, Int?.none)
     switch source {
-    case .flow(_, let classes): if let classes, classes.count == 1 { label = classes[0] }
+    case .flow(_, let labels): label = labels?.only
     case .file(let pixels): all = pixels.count / train.imageSize
     }
     func available(_ data: ImageDataset) -> Int {
@@ -149,6 +164,10 @@ struct EvaluateCommand: ParsableCommand {
         "'\(train.name)' has \(known) training and \(references) test images\(label.map { " of class \($0)" } ?? ""); "
           + "evaluate needs at least \(least) of each")
     }
+    guard all >= least else {
+      throw ConfigurationError(
+        "'\(samples ?? "")' has \(all) images; evaluate needs at least \(least), give a file with more")
+    }
     let count = count ?? (samples == nil ? min(references, known, 10_000) : all)
     guard (least...min(all, known)).contains(count) else {
       throw ConfigurationError(
@@ -159,10 +178,18 @@ struct EvaluateCommand: ParsableCommand {
     return (count, label)
   }
 
-  private func openSource(_ train: ImageDataset) throws -> EvaluationSource {
+  private func openSource(_ train: ImageDataset, _ test: ImageDataset) throws -> EvaluationSource {
     let flow = try label.guide(openFlow(paths[0], weights))
     try SourceImages.check(train, [], named: paths[1], for: flow)
-    return .flow(flow, classes: try label.classes(for: flow))
+    guard let classes = try label.classes(for: flow) else { return .flow(flow, labels: nil) }
+    // Data without labels can't be compared at all, which is said where the classifier is made.
+    if label.label != nil || test.labels == nil { return .flow(flow, labels: SampleLabels(cycling: classes)) }
+    guard let labels = SampleLabels(as: test, of: classes) else {
+      throw ConfigurationError(
+        "'\(paths[1])' has no test images of the classes that the model was trained on; name the data of the model"
+      )
+    }
+    return .flow(flow, labels: labels)
   }
 
   /// Where a data set's files lie, and so its classifier.

@@ -8,8 +8,8 @@ import Statistics
 
 /// What is scored: the samples of a model, or images of a file.
 enum EvaluationSource {
-  /// - Parameter classes: of which sample number i has the i-th modulo their count.
-  case flow(TrainedFlow, classes: [Int]?)
+  /// - Parameter labels: of a conditional flow.
+  case flow(TrainedFlow, labels: SampleLabels?)
   /// - Parameter pixels: [count, height, width, channels].
   case file(pixels: [UInt8])
 
@@ -31,8 +31,9 @@ struct EvaluationSession {
   let source: EvaluationSource
   let count: Int
   let classifier: ClassifierFeatures
-  /// The classifier's, on all test images.
+  /// The classifier's, on all test images, and on those of the classes that are asked for.
   let accuracy: Double
+  let accuracyOfDrawn: Double
   let train: ImageDataset
   let test: ImageDataset
   let reference: QualityReference
@@ -40,6 +41,7 @@ struct EvaluationSession {
   let floor: Scored
   /// Of the test images.
   let nearestHeldOut: NearestImages
+  let heldOut: HeldOutShares
   let directory: String
   let pool: WorkerPool
 
@@ -52,32 +54,12 @@ struct EvaluationSession {
   struct Found {
     /// Nil for images of a file.
     let choice: SolverChoice?
-    /// A mean for each image.
-    let evaluations: Double?
+    let scores: SolverScores
     /// Of each seed.
-    let seeds: [Scored]
-    /// The shares nearer to one training image than test images are, of each seed.
-    let nearer: [Double]
-    /// Of the first seed.
+    let features: [FeatureSet]
+    /// [count, height, width, channels] Of the first seed.
     let pixels: [UInt8]
     let nearest: NearestImages
-
-    var name: String { choice?.text ?? "file" }
-
-    func mean(_ value: (QualityScores) -> Double) -> Double {
-      seeds.reduce(0) { $0 + value($1.scores) } / Double(seeds.count)
-    }
-
-    /// The standard error over seeds; of one seed, what it says of itself.
-    func error(_ value: (QualityScores) -> Double, ofOne: (QualityScores) -> Double) -> Double {
-      seeds.count > 1
-        ? standardDeviation(seeds.map { value($0.scores) }) / Double(seeds.count).squareRoot()
-        : ofOne(seeds[0].scores)
-    }
-
-    var frechet: Double { mean(\.frechet) }
-    var frechetError: Double { error(\.frechet, ofOne: \.frechetError) }
-    var nearerThanHeldOut: Double { nearer.reduce(0, +) / Double(nearer.count) }
   }
 
   /// - Parameters:
@@ -94,7 +76,15 @@ struct EvaluationSession {
       note: { Terminal.note("note: \($0)") })
     let check = { try progress.show("scoring training images, for the floor", fraction: 0) }
     let classified = try classifier.classify(test.pixels, on: pool, check: check)
-    accuracy = classified.agreement(with: (test.labels ?? []).map(Int.init))
+    let labels = (test.labels ?? []).map(Int.init)
+    accuracy = classified.agreement(with: labels)
+    if case .flow(_, let drawn?) = source {
+      let classes = Set(drawn.classes)
+      let numbers = labels.indices.filter { classes.contains(labels[$0]) }
+      accuracyOfDrawn = classified.images(numbers).agreement(with: numbers.map { labels[$0] })
+    } else {
+      accuracyOfDrawn = accuracy
+    }
     let ofClass = label.map { label in (train.numbers(ofClass: label), test.numbers(ofClass: label)) }
     let (train, test) = ofClass.map { (train.images($0), test.images($1)) } ?? (train, test)
     (self.classifier, self.train, self.test) = (classifier, train, test)
@@ -108,35 +98,47 @@ struct EvaluationSession {
     nearestHeldOut = try NearestImages(to: test.pixels, in: train, on: pool) {
       try progress.show("nearest training images of the test images, \(Int(100 * $0)) %", fraction: $0)
     }
+    heldOut = HeldOutShares(nearestHeldOut.shares)
   }
 
   func found(_ choice: SolverChoice, seeds: [UInt64], _ progress: inout ProgressLine) throws -> Found {
-    guard case .flow(let flow, let classes) = source else {
+    guard case .flow(let flow, let labels) = source else {
       guard case .file(let pixels) = source else { preconditionFailure("neither a flow nor a file") }
       let images = Array(pixels.prefix(count * train.imageSize))
       let (scored, nearest) = try score(images, "the file's images", labels: nil, &progress)
-      return Found(
-        choice: nil, evaluations: nil, seeds: [scored], nearer: [nearer(nearest)], pixels: images,
-        nearest: nearest)
+      return found(nil, evaluations: nil, [scored], [nearest], pixels: images)
     }
     let store = SampleStore(directory.appendingPath("samples"))
-    let labels = classes.map { classes in (0..<count).map { classes[$0 % classes.count] } }
     let all = try seeds.map { seed in
       let what = "samples by \(choice.text)\(seeds.count > 1 ? ", seed \(seed)" : "")"
       var line = progress
       let drawn = try flow.solving {
         try store.samples(
-          of: flow, count, seed: seed, solver: choice.solver, classes: classes, on: pool,
+          of: flow, count, seed: seed, solver: choice.solver, labels: labels, on: pool,
           progress: { try line.show(Double($0) / Double(count), of: count, what) })
       }
       progress = line
-      let (scored, nearest) = try score(drawn.pixels, "the \(what)", labels: labels, &progress)
+      let (scored, nearest) = try score(
+        drawn.pixels, "the \(what)", labels: labels?.of(0..<count), &progress)
       return (drawn, scored, nearest)
     }
-    let evaluations = all.reduce(0) { $0 + $1.0.evaluations.reduce(0, +) }
-    return Found(
-      choice: choice, evaluations: Double(evaluations) / Double(count * seeds.count), seeds: all.map(\.1),
-      nearer: all.map { nearer($0.2) }, pixels: all[0].0.pixels, nearest: all[0].2)
+    // Guidance runs the network twice wherever the solver evaluates the field once.
+    let evaluations = all.reduce(0) { $0 + $1.0.evaluations.reduce(0, +) } * (flow.guidance == 1 ? 1 : 2)
+    return found(
+      choice, evaluations: Double(evaluations) / Double(count * seeds.count), all.map(\.1), all.map(\.2),
+      pixels: all[0].0.pixels)
+  }
+
+  private func found(
+    _ choice: SolverChoice?, evaluations: Double?, _ scored: [Scored], _ nearest: [NearestImages],
+    pixels: [UInt8]
+  ) -> Found {
+    Found(
+      choice: choice,
+      scores: SolverScores(
+        name: choice?.text ?? "file", evaluations: evaluations, seeds: scored.map(\.scores),
+        nearer: nearest.map { heldOut.nearer($0.shares) }, count: count),
+      features: scored.map(\.features), pixels: pixels, nearest: nearest[0])
   }
 
   private func score(
@@ -159,26 +161,6 @@ struct EvaluationSession {
     return Scored(
       features: classified.features,
       scores: try reference.scores(of: classified, labels: labels, check: check))
-  }
-
-  private func nearer(_ nearest: NearestImages) -> Double {
-    // A test image in a thousand may be a copy itself, as some of Fashion-MNIST nearly are.
-    let limit = nearestHeldOut.shares.sorted()[nearestHeldOut.shares.count / 1000]
-    return Double(nearest.shares.count { $0 < limit }) / Double(nearest.shares.count)
-  }
-
-  /// Writes all points that were compared: the test images', the floor's, and each solver's of each seed.
-  func writeFeatures(of all: [Found], seeds: [UInt64], to path: String) throws(FileError) {
-    var sets = [("reference", reference.features), ("floor", floor.features)]
-    for found in all {
-      sets += zip(found.seeds, seeds).map { scored, seed in
-        (found.choice.map { "\($0.text), seed \(seed)" } ?? found.name, scored.features)
-      }
-    }
-    try SafetensorsFile.write(
-      sets.map { name, points in
-        SafetensorsTensor(name, shape: [points.count, points.dimension], values: points.values)
-      }, to: path)
   }
 }
 

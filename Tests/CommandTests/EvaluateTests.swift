@@ -31,7 +31,7 @@ import Testing
       try makeData("data", in: directory)
       let trained = try run([
         "train", "data", "--output", "run", "--preset", "tiny", "--steps", "20", "--batch-size", "8",
-        "--class-conditional",
+        "--class-conditional", "--label-dropout", "0.2",
       ])
       #expect(trained.status == 0, "\(trained.errors)")
 
@@ -41,8 +41,9 @@ import Testing
       let found = try object(first.output)
       #expect(
         Set(found.keys) == [
-          "dataset", "reference_count", "classifier", "results", "floor", "held_out_nearest", "closest_pairs",
-          "picture", "features", "verdict", "seconds",
+          "dataset", "reference_count", "classifier", "results", "floor", "held_out_nearest",
+          "held_out_copies",
+          "closest_pairs", "picture", "features", "verdict", "seconds",
         ])
       #expect(found["reference_count"] as? Int == 30)
       let classifier = try #require(found["classifier"] as? [String: Any])
@@ -58,6 +59,9 @@ import Testing
         #expect(result["count"] as? Int == 24)
       }
       #expect(results[0]["evaluations"] as? Double == 2)
+      let floor = try #require(found["floor"] as? [String: Any])
+      #expect(abs((floor["nearer_than_held_out"] as? Double ?? 0) - 1.0 / 31) < 1e-12)
+      #expect(found["held_out_copies"] as? Int == 0)
       for file in ["run/evaluation/closest.svg", "run/evaluation/evaluation.svg", "points.safetensors"] {
         #expect(FileManager.default.fileExists(atPath: directory + "/" + file))
       }
@@ -73,6 +77,8 @@ import Testing
             try FileManager.default.attributesOfItem(atPath: directory + "/" + $0)[.systemFileNumber] as? Int
           }
       }
+      let sets = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/evaluation/samples")
+      #expect(sets.count == 4 && sets.allSatisfy { $0.contains("-labels-as-test-") })
       let before = try numbers()
       // Four sets of one part, each a directory with two files; four IDX files and the classifier.
       #expect(before.count == 4 * 3 + 5)
@@ -84,6 +90,13 @@ import Testing
       // One class is compared with its own images.
       let two = try run(["evaluate", "run", "data", "--solver", "euler:2", "--label", "2", "--json"])
       #expect(try object(two.output)["reference_count"] as? Int == 10, "\(two.errors)")
+
+      // With guidance, each evaluation of the field is two of the network.
+      let guided = try run([
+        "evaluate", "run", "data", "--solver", "euler:2", "--guidance", "2", "--count", "24", "--json",
+      ])
+      let rows = try object(guided.output)["results"] as? [[String: Any]]
+      #expect(rows?.first?["evaluations"] as? Double == 4, "\(guided.errors)")
 
       // The training images are taken for copies of themselves; the test images for good samples.
       for (file, verdict) in [
@@ -98,6 +111,53 @@ import Testing
     }
   }
 
+  /// What lies in the way of the results is met before the work, or takes no other result with it.
+  @Test func resultsAreNotLost() throws {
+    try withTemporaryDirectory { directory in
+      try makeData("data", in: directory, test: 8)
+      func run(_ arguments: [String]) throws -> Command.Result {
+        try Command.run(
+          ["evaluate", "--samples", "data/train-images-idx3-ubyte", "data"] + arguments, in: directory)
+      }
+      // More samples than test images: as many of both are shown, eight a row.
+      let first = try run(["--features", "points.safetensors"])
+      #expect(first.status == 0, "\(first.errors)")
+      let sheet = try String(contentsOfFile: directory + "/evaluation/closest.svg", encoding: .utf8)
+      // Four rows: the sheet is half as high as wide.
+      let size = sheet.matches(of: /<image [^>]*>/).first.map { String($0.output) } ?? ""
+      func side(_ name: String) -> Double {
+        size.split(separator: " ").first { $0.hasPrefix(name + "=") }.flatMap {
+          Double($0.split(separator: "\"")[1])
+        } ?? 0
+      }
+      #expect(
+        side("width") > 1.7 * side("height") && side("width") < 2.1 * side("height"), "\(size.prefix(200))")
+
+      // Our own file may be replaced; any other may not, and nothing is worked on before.
+      #expect(try run(["--features", "points.safetensors"]).status == 0)
+      try FileManager.default.removeItem(atPath: directory + "/evaluation")
+      let checkpoint = Data("a checkpoint".utf8)
+      try checkpoint.write(to: URL(fileURLWithPath: directory + "/model.safetensors"))
+      for (path, words) in [
+        ("model.safetensors", "no file of features"), ("nowhere/points.safetensors", "no writable directory"),
+        ("data", "is a directory"),
+      ] {
+        let refused = try run(["--features", path])
+        #expect(refused.status == 73 && refused.errors.contains(words), "\(refused.errors)")
+        #expect(refused.output.isEmpty)
+      }
+      #expect(try Data(contentsOf: URL(fileURLWithPath: directory + "/model.safetensors")) == checkpoint)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/evaluation") == [])
+      try Data("a photograph".utf8).write(to: URL(fileURLWithPath: directory + "/evaluation/closest.svg"))
+      let picture = try run([])
+      #expect(picture.status == 73 && picture.errors.contains("no picture that Inkflow drew"))
+
+      // A name that is too long fails when the file is written: the figures are printed all the same.
+      let long = try run(["--output", "other", "--features", String(repeating: "x", count: 300)])
+      #expect(long.status == 74 && long.table("results").count == 2, "\(long.errors)")
+    }
+  }
+
   @Test func refuses() throws {
     try withTemporaryDirectory { directory in
       try makeData("data", in: directory)
@@ -107,7 +167,13 @@ import Testing
       let images = "data/t10k-images-idx3-ubyte"
       try IDXFile.write(
         IDXArray(dimensions: [9, 4, 8], bytes: Array(repeating: 0, count: 288)), to: directory + "/flat.idx")
+      try IDXFile.write(
+        IDXArray(dimensions: [7, 8, 8], bytes: Array(repeating: 0, count: 448)), to: directory + "/seven.idx")
       for (arguments, status, words) in [
+        (["--samples", "seven.idx", "data"], 78, "'seven.idx' has 7 images; evaluate needs at least 8"),
+        (["--samples", "seven.idx", "data", "--count", "8"], 78, "'seven.idx' has 7 images"),
+        (["run", "data", "--solver", "heun:10", "--solver", "heun:10"], 64, "heun:10 is given twice"),
+        (["run", "data", "--solver", "rk45", "--solver", "rk45:1e-3"], 64, "rk45:0.001 is given twice"),
         (["--samples", images, "unlabelled"], 78, "has no labels"),
         (["--samples", images, "single"], 78, "have label 4"),
         (["--samples", images, "few"], 78, "at least 8 of each"),
