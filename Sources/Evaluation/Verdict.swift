@@ -62,7 +62,7 @@ public struct Verdict: Sendable, CustomStringConvertible {
     let far = "the distance is \(text(best))"
     if strange >= 0.05 && 2 * strange >= missing {
       return "\(far), and \(percent(1 - precision)) of the samples lie where no test image does (floor "
-        + "\(percent(1 - floor.precision))): training longer usually helps, and averaged weights"
+        + "\(percent(1 - floor.precision))): if a model drew them, training longer usually helps"
     }
     if missing >= 0.05 {
       return "\(far), and \(percent(1 - recall)) of the test images lie where no sample does (floor "

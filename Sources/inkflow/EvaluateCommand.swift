@@ -33,8 +33,12 @@ struct EvaluateCommand: ParsableCommand {
       turn, which is compared with all test images the same.
       """)
 
-  @Argument(help: "MODEL (a run, a checkpoint file or a diffusers directory) and DATASET, as for 'train'.")
-  var paths: [String]
+  @Argument(
+    help: "A run, a checkpoint file or a diffusers directory; with --samples the DATASET alone.")
+  var model: String
+
+  @Argument(help: "The data set, as for 'train'.")
+  var dataset: String?
 
   @Option(help: "Score these images, an IDX file of bytes, in place of a model's.")
   var samples: String?
@@ -81,7 +85,7 @@ struct EvaluateCommand: ParsableCommand {
 
   func validate() throws {
     try require(
-      paths.count == (samples == nil ? 2 : 1),
+      (dataset == nil) == (samples != nil),
       samples == nil
         ? "give a MODEL and a DATASET, or --samples FILE.idx and a DATASET."
         : "with --samples give the DATASET alone; MODEL makes samples of its own.")
@@ -98,12 +102,16 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     let watch = Stopwatch()
-    let dataset = paths[paths.count - 1]
+    let dataset = dataset ?? model
+    guard !RunDirectory(dataset).exists else {
+      throw ConfigurationError(
+        "'\(dataset)' is a run, not a data set; the order is: inkflow evaluate MODEL DATASET")
+    }
     let (train, test) = try ImageDataset.loadBoth(dataset, onNote: Terminal.noteOnData)
     let directory =
       output
-      ?? (samples == nil && RunDirectory(paths[0]).exists
-        ? paths[0].appendingPath("evaluation") : "evaluation")
+      ?? (samples == nil && RunDirectory(model).exists
+        ? model.appendingPath("evaluation") : "evaluation")
     let source = try samples.map { try EvaluationSource.file($0, of: train) } ?? openSource(train, test)
     let (count, label) = try scope(source, train, test)
     try createDirectory(directory)
@@ -179,14 +187,14 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func openSource(_ train: ImageDataset, _ test: ImageDataset) throws -> EvaluationSource {
-    let flow = try label.guide(openFlow(paths[0], weights))
-    try SourceImages.check(train, [], named: paths[1], for: flow)
+    let flow = try label.guide(openFlow(model, weights))
+    try SourceImages.check(train, [], named: dataset ?? "", for: flow)
     guard let classes = try label.classes(for: flow) else { return .flow(flow, labels: nil) }
     // Data without labels can't be compared at all, which is said where the classifier is made.
     if label.label != nil || test.labels == nil { return .flow(flow, labels: SampleLabels(cycling: classes)) }
     guard let labels = SampleLabels(as: test, of: classes) else {
       throw ConfigurationError(
-        "'\(paths[1])' has no test images of the classes that the model was trained on; name the data of the model"
+        "'\(dataset ?? "")' has no test images of the classes that the model was trained on; name the data of the model"
       )
     }
     return .flow(flow, labels: labels)

@@ -70,9 +70,14 @@ struct EvaluationSession {
     classifierIn dataset: String, directory: String, pool: WorkerPool, _ progress: inout ProgressLine
   ) throws {
     (self.source, self.count, self.directory, self.pool) = (source, count, directory, pool)
+    // It is trained anew after an interruption.
+    var training = ProgressLine(whenInterrupted: "nothing is kept of the classifier; run the command again")
     let classifier = try ClassifierFeatures(
       train: train, test: test, keptIn: dataset, on: pool,
-      progress: { try progress.show("training the classifier, \(Int(100 * $0)) %", fraction: $0) },
+      progress: {
+        try training.show(
+          "training the classifier, once for this data set, \(Int(100 * $0)) %", fraction: $0)
+      },
       note: { Terminal.note("note: \($0)") })
     let check = { try progress.show("scoring training images, for the floor", fraction: 0) }
     let classified = try classifier.classify(test.pixels, on: pool, check: check)

@@ -6,7 +6,7 @@ import Sampling
 struct LabelOption: ParsableArguments {
   @Option(
     help:
-      "The class of all images, by name or number, of a model trained with --class-conditional; all gives image number i the class i modulo their number. (default: the images' own; of samples, all)"
+      "The class of all images, by name or number, of a model trained with --class-conditional; all gives image number i the class i modulo their number. (default: the images' own; of samples, all; of evaluate, as the test images have them)"
   )
   var label: String?
 
