@@ -181,6 +181,7 @@ import Testing
         (["--samples", "absent.idx", "data"], 66, "absent.idx"),
         (["--samples", images, "data", "--count", "31"], 78, "from 8 to 30"),
         (["--samples", images, "data", "--count", "7"], 64, "--count must be from 8"),
+        (["data", "run"], 78, "the order is: inkflow evaluate MODEL DATASET"),
         (["--samples", images, "data", "--seeds", "2"], 64, "go with a MODEL"),
         (["--samples", images, "run", "data"], 64, "give the DATASET alone"),
         (["data"], 64, "give a MODEL and a DATASET"),
