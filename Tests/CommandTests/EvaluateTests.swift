@@ -162,6 +162,9 @@ import Testing
     try withTemporaryDirectory { directory in
       try makeData("data", in: directory)
       try makeData("unlabelled", in: directory, label: { _ in nil })
+      try FileManager.default.createDirectory(
+        atPath: directory + "/trained", withIntermediateDirectories: false)
+      try Data("{}".utf8).write(to: URL(fileURLWithPath: directory + "/trained/run.json"))
       try makeData("single", in: directory, label: { _ in 4 })
       try makeData("few", in: directory, test: 5)
       let images = "data/t10k-images-idx3-ubyte"
@@ -181,7 +184,7 @@ import Testing
         (["--samples", "absent.idx", "data"], 66, "absent.idx"),
         (["--samples", images, "data", "--count", "31"], 78, "from 8 to 30"),
         (["--samples", images, "data", "--count", "7"], 64, "--count must be from 8"),
-        (["data", "run"], 78, "the order is: inkflow evaluate MODEL DATASET"),
+        (["data", "trained"], 78, "the order is: inkflow evaluate MODEL DATASET"),
         (["--samples", images, "data", "--seeds", "2"], 64, "go with a MODEL"),
         (["--samples", images, "run", "data"], 64, "give the DATASET alone"),
         (["data"], 64, "give a MODEL and a DATASET"),
