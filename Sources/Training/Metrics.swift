@@ -23,6 +23,15 @@ public struct StepMetrics: Codable, Sendable {
   /// fewer than ten images.
   public var heldOutLossByTime: [Double]?
 
+  /// The means of ten equal stretches of losses that are in the order of their times.
+  static func byTime(_ losses: [Double]) -> [Double]? {
+    guard losses.count >= 10 else { return nil }
+    return (0..<10).map { bin in
+      let part = losses[bin * losses.count / 10..<(bin + 1) * losses.count / 10]
+      return part.reduce(0, +) / Double(part.count)
+    }
+  }
+
   /// The lines of a run's `metrics.jsonl`. What stands after the last newline, which a killed process left half written,
   /// is passed over.
   ///

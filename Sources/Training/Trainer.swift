@@ -262,7 +262,7 @@ public final class Trainer {
           throw TrainingError.diverged(step: step, loss: heldOut, gradientNorm: norm)
         }
         metrics.heldOutLoss = heldOut
-        metrics.heldOutLossByTime = Self.byTime(losses)
+        metrics.heldOutLossByTime = StepMetrics.byTime(losses)
       }
       try log.append(metrics)
       try handle(.step(metrics))
@@ -300,14 +300,5 @@ public final class Trainer {
     engine.parametersChanged(best)
     defer { engine.parametersChanged(loop.state.parameters) }
     return engine.exampleLosses(heldOut, parameters: best)
-  }
-
-  /// The means of ten equal stretches of losses that are in the order of their times.
-  static func byTime(_ losses: [Double]) -> [Double]? {
-    guard losses.count >= 10 else { return nil }
-    return (0..<10).map { bin in
-      let part = losses[bin * losses.count / 10..<(bin + 1) * losses.count / 10]
-      return part.reduce(0, +) / Double(part.count)
-    }
   }
 }

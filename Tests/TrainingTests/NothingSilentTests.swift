@@ -154,6 +154,17 @@ import Training
     #expect(samples.pixels != Pixels.bytes(samples.values.span))
   }
 
+  /// Each tenth of the times has as many of the ten images, so the mean of the tenths is the loss itself.
+  @Test func theHeldOutLossIsToldByTime() throws {
+    try withTemporaryDirectory { directory in
+      try begin(directory + "/run", steps: 2).train { _ in }
+      let last = try #require(try StepMetrics.lastHeldOut(of: RunDirectory(directory + "/run")))
+      let byTime = try #require(last.heldOutLossByTime)
+      #expect(byTime.count == 10 && Set(byTime).count > 1)
+      #expect(abs(byTime.reduce(0, +) / 10 - (last.heldOutLoss ?? 0)) < 1e-9)
+    }
+  }
+
   /// A resume of the same length records nothing, and finds no other rate.
   @Test func anUnchangedLengthSaysNothing() throws {
     try withTemporaryDirectory { directory in
