@@ -191,14 +191,21 @@ class Peer:
 
 
 class Inkflow:
-    name = "Inkflow"
-
-    def __init__(self, program, preset, threads):
-        self.program, self.preset, self.threads = program, preset, threads
+    def __init__(self, program, preset, threads, precision="float32"):
+        self.program, self.preset, self.threads, self.precision = program, preset, threads, precision
+        self.name = "Inkflow" if precision == "float32" else f"Inkflow {precision}"
 
     def command(self, task, batch, *options):
         return [self.program, "bench", "--json", "--threads", str(self.threads), "--preset", self.preset,
-                "--only", task, "--batch", str(batch), *options]
+                "--precision", self.precision, "--only", task, "--batch", str(batch), *options]
+
+    def runs(self):
+        """Whether the CPU has the precision's instruction."""
+        return subprocess.run(self.command("evaluation", 1, "--runs", "1"), capture_output=True).returncode == 0
+
+    def joins(self, task):
+        """Evaluations have no gradients."""
+        return task == "training" or not self.precision.endswith("gradients")
 
     def measure(self, task, batch, seconds):
         output = subprocess.run(
@@ -217,7 +224,8 @@ def peak_memory(command):
     return usage.ru_maxrss * 1024 / 1e6, time.perf_counter() - begin
 
 
-def compare(task, batch, contestants, rounds, seconds, report):
+def compare(task, batch, ours, others, rounds, seconds, report):
+    contestants = [*ours, *others]
     times = {c.name: [] for c in contestants}
     for _ in range(rounds):
         for contestant in contestants:
@@ -226,16 +234,16 @@ def compare(task, batch, contestants, rounds, seconds, report):
     print(f"\n{task}, batch {batch}, images/s (median of {rounds} alternating rounds)")
     for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
         print(f"  {name:34}{rate:8.1f}   Inkflow is {rates['Inkflow'] / rate:5.2f} x")
-    found = dict(task=task, batch=batch, rates=rates, times=times)
-    for what, peers in [("best", list(rates)), ("best in Float32", [name for name in rates if not name.endswith("bf16")])]:
-        best = max((name for name in peers if name != "Inkflow"), key=rates.get, default=None)
-        if best is None:
-            continue
-        ratios = sorted(p / i for p, i in zip(times[best], times["Inkflow"]))
-        print(f"  against the {what}, {best}, round by round: median {statistics.median(ratios):.2f} "
-              f"({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
-        found[what.replace(" ", "_").lower()] = dict(
-            name=best, ratio=statistics.median(ratios), lowest=ratios[0], highest=ratios[-1])
+    found = dict(task=task, batch=batch, rates=rates, times=times, ratios=[])
+    names = [other.name for other in others]
+    for what, peers in [("best", names), ("best in Float32", [name for name in names if not name.endswith("bf16")])]:
+        best = max(peers, key=rates.get, default=None)
+        for one in ours if best else []:
+            ratios = sorted(p / i for p, i in zip(times[best], times[one.name]))
+            print(f"  {one.name} against the {what}, {best}, round by round: median {statistics.median(ratios):.2f} "
+                  f"({ratios[0]:.2f} to {ratios[-1]:.2f})", flush=True)
+            found["ratios"].append(dict(
+                name=one.name, against=what, peer=best, ratio=statistics.median(ratios), lowest=ratios[0], highest=ratios[-1]))
     report.append(found)
 
 
@@ -258,6 +266,8 @@ def main():
     report = []
     tasks = [(task, int(batch)) for task, batch in (item.split(":") for item in options.tasks.split(","))]
     inkflow = Inkflow(options.inkflow, options.preset, options.threads)
+    others = [Inkflow(options.inkflow, options.preset, options.threads, p) for p in ("bfloat16-gradients", "bfloat16")]
+    precisions = [inkflow, *(one for one in others if one.runs())]
     with tempfile.TemporaryDirectory() as folder:
         names = [name for name in options.peers if name in TORCH]
         exported = [name for name in options.peers if name in EXPORTED]
@@ -268,7 +278,8 @@ def main():
         peers = [Peer(name, options.preset, options.threads, folder) for name in names]
         for task, batch in tasks:
             contestants = [p for p in peers if task == "evaluation" or p.name in TORCH]
-            compare(task, batch, [inkflow, *contestants], options.rounds, options.seconds, report)
+            ours = [one for one in precisions if one.joins(task)]
+            compare(task, batch, ours, contestants, options.rounds, options.seconds, report)
         task, batch = max(tasks, key=lambda item: (item[0] == "training", item[1]))
         memory, _ = peak_memory(inkflow.command(task, batch, "--runs", "3"))
         _, start = peak_memory(inkflow.command("evaluation", 1, "--runs", "1"))

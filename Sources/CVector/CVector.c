@@ -27,6 +27,9 @@ bool inkflow_cpu_is_sufficient(void) {
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw"))
     return false;
 #endif
+#if defined(__AVX512BF16__)
+  if (!__builtin_cpu_supports("avx512bf16")) return false;
+#endif
 #if defined(__AVX2__)
   if (!__builtin_cpu_supports("avx2")) return false;
 #endif

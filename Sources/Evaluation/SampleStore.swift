@@ -78,9 +78,11 @@ public struct SampleStore {
     let classes = labels.map { "-\($0.name)" } ?? ""
     let guidance = flow.guidance == 1 ? "" : "-guidance-\(flow.guidance)"
     let pixels = flow.isDequantized == true ? "-dequantized" : ""
+    let precision = flow.precision == .float32 ? "" : "-\(flow.precision.rawValue)"
     let method = "\(solver)".replacing(", ", with: "-").replacing(" ", with: "-")
     let build = RunRecord.currentBuild.replacing(" ", with: "-")
-    return "\(hexadecimal(flow.checksum))-\(hexadecimal(network))-\(method)\(classes)\(guidance)\(pixels)"
+    return
+      "\(hexadecimal(flow.checksum))-\(hexadecimal(network))-\(method)\(classes)\(guidance)\(pixels)\(precision)"
       + "-seed-\(seed)-\(build)-format-\(format)"
   }
 

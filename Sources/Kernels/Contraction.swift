@@ -33,6 +33,9 @@ struct Contraction {
   var outer = Level()
   var middle = Level()
   var inner: Level
+  /// Whether each place of A and B holds a pair of bf16 numbers, of two terms of the sum: r then counts pairs, and each of
+  /// them is two products.
+  var multipliesPairs = false
   /// Whether the sums are added to what C holds.
   var accumulates = false
   /// Floats from one block of `columnsPerTile` columns of B to the next, where B is packed in such blocks: a block's
@@ -42,6 +45,7 @@ struct Contraction {
 
   /// Runs the contraction in register tiles, as equal in height as they can be. `bias` has `columns` elements.
   func run(_ a: Source, _ b: Source, bias: Source? = nil, into c: Destination) {
+    precondition(!multipliesPairs || columns.isMultiple(of: laneCount), "pairs come in whole vectors")
     let tiles = (rows + Self.rowsPerTile - 1) / Self.rowsPerTile
     guard tiles > 0 else { return }
     let (height, higher) = rows.quotientAndRemainder(dividingBy: tiles)
@@ -105,20 +109,28 @@ private struct Tile<let low: Int, let high: Int> {
     for tile in 0..<count {
       let (a, c) = (a + tile &* rows &* product.aRow, c + tile &* rows &* product.cRow)
       if width == Contraction.columnsPerTile {
-        run(product, width: laneCount, vectors: 2, partial: false, a, b, bias, c)
+        if product.multipliesPairs {
+          run(product, width: laneCount, vectors: 2, partial: false, pairs: true, a, b, bias, c)
+        } else {
+          run(product, width: laneCount, vectors: 2, partial: false, pairs: false, a, b, bias, c)
+        }
       } else if width == laneCount {
-        run(product, width: laneCount, vectors: 1, partial: false, a, b, bias, c)
+        if product.multipliesPairs {
+          run(product, width: laneCount, vectors: 1, partial: false, pairs: true, a, b, bias, c)
+        } else {
+          run(product, width: laneCount, vectors: 1, partial: false, pairs: false, a, b, bias, c)
+        }
       } else {
-        run(product, width: width, vectors: 1, partial: true, a, b, bias, c)
+        run(product, width: width, vectors: 1, partial: true, pairs: false, a, b, bias, c)
       }
     }
   }
 
-  /// The micro-kernel. `vectors` and `partial` are literals at each call above and fold away.
+  /// The micro-kernel. `vectors`, `partial` and `pairs` are literals at each call above and fold away.
   @inline(__always)
   private static func run(
-    _ product: borrowing Contraction, width: Int, vectors: Int, partial: Bool, _ a: Source, _ b: Source,
-    _ bias: Source?, _ c: Destination
+    _ product: borrowing Contraction, width: Int, vectors: Int, partial: Bool, pairs: Bool, _ a: Source,
+    _ b: Source, _ bias: Source?, _ c: Destination
   ) {
     let row = product.aRow
     let (b0, b1) = (
@@ -139,8 +151,8 @@ private struct Tile<let low: Int, let high: Int> {
         for _ in 0..<product.inner.count {
           let b0 = partial ? b.lanes(at: 0, count: width) : b.lanes(at: 0)
           let b1 = vectors == 2 ? b.lanes(at: laneCount) : b0
-          lowBank.add(a, row: row, b0, b1, vectors: vectors)
-          highBank.add(a + second, row: row, b0, b1, vectors: vectors)
+          lowBank.add(a, row: row, b0, b1, vectors: vectors, pairs: pairs)
+          highBank.add(a + second, row: row, b0, b1, vectors: vectors, pairs: pairs)
           inkflow_prefetch(b + next)
           if vectors == 2 { inkflow_prefetch(b + (next &+ laneCount)) }
           a += product.inner.a
@@ -173,11 +185,16 @@ private struct Bank<let rows: Int> {
   }
 
   @inline(__always)
-  mutating func add(_ a: Source, row: Int, _ b0: Lanes, _ b1: Lanes, vectors: Int) {
+  mutating func add(_ a: Source, row: Int, _ b0: Lanes, _ b1: Lanes, vectors: Int, pairs: Bool) {
     for r in 0..<rows {
       let x = Lanes(repeating: a[r &* row])
-      left[unchecked: r] = left[unchecked: r].addingProduct(x, b0)
-      if vectors == 2 { right[unchecked: r] = right[unchecked: r].addingProduct(x, b1) }
+      if pairs {
+        left[unchecked: r] = left[unchecked: r].addingPairProducts(x, b0)
+        if vectors == 2 { right[unchecked: r] = right[unchecked: r].addingPairProducts(x, b1) }
+      } else {
+        left[unchecked: r] = left[unchecked: r].addingProduct(x, b0)
+        if vectors == 2 { right[unchecked: r] = right[unchecked: r].addingProduct(x, b1) }
+      }
     }
   }
 

@@ -14,16 +14,23 @@ package struct Convolution3x3: Sendable {
   private let algorithm: any ConvolutionAlgorithm
   private let gradientAlgorithm: any InputGradientAlgorithm
 
-  package init(input: ImageShape, outputChannels: Int, stride: Int = 1) {
-    self.init(source: input, upsamples: false, outputChannels: outputChannels, stride: stride)
+  /// - Parameter precision: of Winograd's products; the direct sum's are of Float32 numbers.
+  package init(
+    input: ImageShape, outputChannels: Int, stride: Int = 1, precision: Precision = .float32
+  ) {
+    self.init(
+      source: input, upsamples: false, outputChannels: outputChannels, stride: stride, precision: precision)
   }
 
   /// The convolution of images that were upsampled by two (`upsample`).
-  package init(upsampling source: ImageShape, outputChannels: Int) {
-    self.init(source: source, upsamples: true, outputChannels: outputChannels, stride: 1)
+  package init(upsampling source: ImageShape, outputChannels: Int, precision: Precision = .float32) {
+    self.init(
+      source: source, upsamples: true, outputChannels: outputChannels, stride: 1, precision: precision)
   }
 
-  private init(source: ImageShape, upsamples: Bool, outputChannels: Int, stride: Int) {
+  private init(
+    source: ImageShape, upsamples: Bool, outputChannels: Int, stride: Int, precision: Precision
+  ) {
     precondition(stride == 1 || stride == 2, "stride \(stride) is not supported")
     precondition(
       stride == 1 || (source.height % 2 == 0 && source.width % 2 == 0), "stride 2 needs even sides")
@@ -35,9 +42,11 @@ package struct Convolution3x3: Sendable {
     if stride == 1 && input.channels % laneCount == 0 && outputChannels % laneCount == 0 && input.pixels >= 16
     {
       algorithm = WinogradConvolution(
-        shape: input, outputChannels: outputChannels, pairs: upsamples ? .ofInput : .none)
+        shape: input, outputChannels: outputChannels, pairs: upsamples ? .ofInput : .none,
+        narrowsForward: precision.narrowsForward, narrowsWeightGradient: precision.narrowsGradients)
       gradientAlgorithm = WinogradConvolution(
-        shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none)
+        shape: output, outputChannels: input.channels, pairs: upsamples ? .ofOutput : .none,
+        narrowsForward: precision.narrowsGradients)
     } else {
       let direct = DirectConvolution(input: input, output: output, stride: stride, gradientShape: source)
       algorithm =

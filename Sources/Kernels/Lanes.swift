@@ -13,6 +13,10 @@ extension Lanes {
   /// self + a·b, fused.
   @inline(__always)
   func addingProduct(_ a: Lanes, _ b: Lanes) -> Lanes { inkflow_adding_product(self, a, b) }
+
+  /// self + a₁·b₁ + a₂·b₂, where each lane's place holds a pair of bf16 numbers.
+  @inline(__always)
+  func addingPairProducts(_ a: Lanes, _ b: Lanes) -> Lanes { inkflow_adding_pair_products(self, a, b) }
 }
 
 /// The instruction set this build was made for, as recorded in checkpoints ("x86_64 avx512").
@@ -20,9 +24,11 @@ package var buildFlavour: String { String(cString: inkflow_build_flavour()) }
 
 /// Whether this CPU has all the instructions that the build may use.
 package var cpuIsSufficient: Bool { inkflow_cpu_is_sufficient() }
+/// Whether this build multiplies bf16 numbers by an instruction of the CPU's.
+package var hasBFloat16: Bool { INKFLOW_HAS_BFLOAT16 == 1 }
 /// What to do if it has not.
 package var insufficientCPU: String {
-  "this build needs a CPU with \(buildFlavour); build it on this machine: swift build -c release"
+  "this build needs a CPU with \(buildFlavour)\(hasBFloat16 ? " and bf16" : ""); build it on this machine: swift build -c release"
 }
 
 typealias Source = UnsafePointer<Float>
@@ -61,6 +67,12 @@ extension UnsafeMutablePointer<Float> {
   func store(_ vector: Lanes, at offset: Int, count: Int) {
     if count == laneCount { return store(vector, at: offset) }
     for lane in 0..<count { self[offset + lane] = vector[lane] }
+  }
+
+  /// Stores the lanes as bf16 numbers, two in a float's place.
+  @inline(__always)
+  func storeNarrowed(_ vector: Lanes, at offset: Int) {
+    UnsafeMutableRawPointer(self + offset).storeBytes(of: inkflow_narrowed(vector), as: InkflowHalves.self)
   }
 }
 

@@ -1,3 +1,5 @@
+import CVector
+
 /// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) over the tiles of `count` images: transform a block
 /// of tiles, 36 matrix products with the transformed weights (25 beside an upsampling), transform back.
 ///
@@ -11,6 +13,9 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   let outputChannels: Int
   private let pairs: Pairs
   private let points: Winograd.Points
+  /// Which products are of bf16 numbers: those of `forward`, of the weight gradient.
+  private let narrowsForward: Bool
+  private let narrowsWeightGradient: Bool
 
   /// Which pixels come in pairs, along both sides. Then nothing comes of the third point of a side, −1: in equal inputs
   /// d, d, d′, d′ it has row 3 of Bᵀ, 4d − 4d − d′ + d′; and where outputs are added, rows 1 + 2 and 3 + 4 of Aᵀ have a
@@ -24,7 +29,12 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   }
 
   /// - Parameter shape: of the input; of even sides if there are pairs.
-  init(shape: ImageShape, outputChannels: Int, pairs: Pairs = .none) {
+  init(
+    shape: ImageShape, outputChannels: Int, pairs: Pairs = .none, narrowsForward: Bool = false,
+    narrowsWeightGradient: Bool = false
+  ) {
+    self.narrowsForward = narrowsForward
+    self.narrowsWeightGradient = narrowsWeightGradient
     self.shape = shape
     self.outputChannels = outputChannels
     self.pairs = pairs
@@ -32,6 +42,8 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   }
 
   private var inputChannels: Int { shape.channels }
+  /// Places of a tile's input channels in `forward`'s product: of a bf16 pair each, or of a number.
+  private var channelPlaces: Int { narrowsForward ? inputChannels / 2 : inputChannels }
   private var tileRows: Int { (shape.height + 3) / 4 }
   private var tileColumns: Int { (shape.width + 3) / 4 }
   private var tilesPerImage: Int { tileRows * tileColumns }
@@ -70,7 +82,7 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
 
   // MARK: Weights
 
-  /// Floats of one point's transformed weights.
+  /// Floats of one point's transformed weights, before they become pairs.
   private var weightPitch: Int { inputChannels * packedOutputs }
 
   /// Where the weights from an input channel to `output` and those after it lie: columns are packed in blocks.
@@ -81,7 +93,8 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
 
   /// U = G g Gᵀ.
   ///
-  /// - Parameters: g: [3, 3, in, out]; u: [points, out / columns, in, columns], columns being those of a product's tile.
+  /// - Parameters: g: [3, 3, in, out]; u: [points, out / columns, in, columns], columns being those of a product's tile;
+  ///   with pairs of bf16 numbers in place of `in` half as many.
   func prepare(_ g: Source, into u: Destination) {
     let (c, o) = (inputChannels, outputChannels)
     for channel in 0..<c {
@@ -89,6 +102,20 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
         Winograd.transformWeights(
           g + channel * o + output, pitch: c * o, points: points, into: u + place(channel, output),
           pointPitch: weightPitch)
+      }
+    }
+    pairRows(u)
+  }
+
+  /// Makes each two rows of weights, of neighbouring input channels, one of pairs, from the front on.
+  private func pairRows(_ u: Destination) {
+    guard narrowsForward else { return }
+    let width = Contraction.columnsPerTile
+    for row in 0..<points.count * weightPitch / (2 * width) {
+      for column in stride(from: 0, to: width, by: laneCount) {
+        let first = u + 2 * row * width + column
+        let pairs = inkflow_pairs(first.lanes(at: 0), first.lanes(at: width))
+        u.store(pairs, at: row * width + column)
       }
     }
   }
@@ -112,18 +139,19 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
       Winograd.transformWeights(
         transposed + i, pitch: weightPitch, points: points, into: u + i, pointPitch: weightPitch)
     }
+    pairRows(u)
   }
 
   // MARK: Passes
 
   /// - Parameters:
   ///   - x: [count] padded images.
-  ///   - u: transformed weights, [points, out / columns, in, columns].
+  ///   - u: transformed weights, from `prepare` or `prepareFlipped`.
   ///   - bias: [out], one for all images if `biasPitch` is 0; nil for none.
   ///   - y: [count, height, width, out], halved sides where pairs of outputs are added.
   ///   - addend: as y, what the results are added to; may be y itself. Nil for none.
   ///   - share: which part of y to compute, `share.index` of `share.count`.
-  ///   - scratch: of a block of tiles, v: [points, block, in] and m: [points, block, out].
+  ///   - scratch: of a block of tiles, v: [points, block, in], or pairs of them, and m: [points, block, out].
   func forward(
     _ x: Source, count: Int, _ u: Source, bias: Source?, biasPitch: Int, addend: Source?,
     into y: Destination, share: (index: Int, count: Int), scratch: Destination
@@ -131,17 +159,21 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
     let (tiles, channels) = part(share, count)
     guard !tiles.isEmpty else { return }
     let block = blockSize(tiles.count)
-    let (c, o) = (inputChannels, channels.count)
+    let (c, o) = (channelPlaces, channels.count)
     let u = u + channels.lowerBound * c
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, o))
     let (v, m) = (scratch, scratch + points.count * vPitch)
     forEachBlock(tiles, block) { tiles in
-      transformInput(x, tiles, into: v, pitch: vPitch)
+      for tile in tiles {
+        transformInput(
+          x, tile, as: narrowsForward ? .channelPairs : .float32, into: v + (tile - tiles.lowerBound) * c,
+          pitch: vPitch)
+      }
       Contraction(
         rows: tiles.count, columns: o, aRow: c, cRow: o,
-        inner: .init(count: c, a: 1, b: Contraction.columnsPerTile),
+        inner: .init(count: c, a: 1, b: Contraction.columnsPerTile), multipliesPairs: narrowsForward,
         packedBlock: c * Contraction.columnsPerTile,
-        batch: .init(count: points.count, a: vPitch, b: weightPitch, c: mPitch)
+        batch: .init(count: points.count, a: vPitch, b: c * packedOutputs, c: mPitch)
       ).run(v, u, into: m)
       for tile in tiles {
         let (image, row, column) = position(of: tile)
@@ -182,22 +214,26 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
   /// dw += Gᵀ(Σ Vᵀ·dM)G.
   ///
   /// - Parameters: x: [count] padded images; dy: [count] padded gradients; dw: [3, 3, in, out]; scratch: of a block of
-  ///   tiles, v: [points, block, in] and m: [points, out / columns, block, columns], then du: [points, in, out].
+  ///   tiles, v: [points, block, in] and m: [points, out / columns, block, columns], where a pair of tiles has one place
+  ///   if they are bf16, then du: [points, in, out].
   func addWeightGradient(
     _ x: Source, _ dy: Source, count: Int, into dw: Destination, scratch: Destination
   ) {
     let block = blockSize(count * tilesPerImage)
-    let (c, o) = (inputChannels, outputChannels)
+    let (c, o, width) = (inputChannels, outputChannels, Contraction.columnsPerTile)
     let (vPitch, mPitch) = (pointPitch(block, c), pointPitch(block, packedOutputs))
     let (v, m) = (scratch, scratch + points.count * vPitch)
     let du = m + points.count * mPitch
     forEachBlock(0..<count * tilesPerImage, block) { tiles in
-      transformInput(x, tiles, into: v, pitch: vPitch)
-      transformOutputGradient(dy, tiles, into: m, block: block, pitch: mPitch)
+      for tile in tiles {
+        let (place, form) = placeAndForm(of: tile, in: tiles)
+        transformInput(x, tile, as: form, into: v + place * c, pitch: vPitch)
+        transformOutputGradient(dy, tile, as: form, into: m + place * width, block: block, pitch: mPitch)
+      }
       Contraction(
         rows: c, columns: o, aRow: 1, cRow: o,
-        inner: .init(count: tiles.count, a: c, b: Contraction.columnsPerTile),
-        accumulates: tiles.lowerBound > 0, packedBlock: block * Contraction.columnsPerTile,
+        inner: .init(count: placeAndForm(of: tiles.upperBound - 1, in: tiles).place + 1, a: c, b: width),
+        multipliesPairs: narrowsWeightGradient, accumulates: tiles.lowerBound > 0, packedBlock: block * width,
         batch: .init(count: points.count, a: vPitch, b: mPitch, c: c * o)
       ).run(v, m, into: du)
     }
@@ -223,36 +259,59 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
     return (image, row, column)
   }
 
-  /// V = BᵀdB of some tiles, [points, block, in].
-  private func transformInput(_ x: Source, _ tiles: Range<Int>, into v: Destination, pitch: Int) {
+  /// Where a tile of a block goes among the terms of the weight gradient's sum, and as what.
+  private func placeAndForm(of tile: Int, in tiles: Range<Int>) -> (place: Int, form: Winograd.Form) {
+    let index = tile - tiles.lowerBound
+    guard narrowsWeightGradient else { return (index, .float32) }
+    if index % 2 == 1 { return (index / 2, .secondOfTiles) }
+    return (index / 2, tile + 1 < tiles.upperBound ? .float32 : .loneTile)
+  }
+
+  /// V = BᵀdB of a tile, whose place in [points, block, in] is given.
+  private func transformInput(
+    _ x: Source, _ tile: Int, as form: Winograd.Form, into place: Destination, pitch: Int
+  ) {
     let (c, padded) = (inputChannels, shape.padded)
-    for tile in tiles {
-      let (image, row, column) = position(of: tile)
-      let patch = x + image * padded.count + 4 * (row * padded.width + column) * c
-      let destination = v + (tile - tiles.lowerBound) * c
+    let (image, row, column) = position(of: tile)
+    let patch = x + image * padded.count + 4 * (row * padded.width + column) * c
+    @inline(__always)
+    func transform(as form: Winograd.Form) {
       for i in stride(from: 0, to: c, by: laneCount) {
         Winograd.transformInput(
-          patch + i, rowPitch: padded.width * c, columnPitch: c, points: points, into: destination + i,
-          pitch: pitch)
+          patch + i, rowPitch: padded.width * c, columnPitch: c, points: points, as: form,
+          into: place + (form == .channelPairs ? i / 2 : i), pitch: pitch)
       }
+    }
+    // Literals, so that each is compiled for itself.
+    switch form {
+    case .float32: transform(as: .float32)
+    case .channelPairs: transform(as: .channelPairs)
+    case .secondOfTiles: transform(as: .secondOfTiles)
+    case .loneTile: transform(as: .loneTile)
     }
   }
 
-  /// dM = A dY Aᵀ of some tiles, the right side of a product: [points, out / columns, block, columns].
+  /// dM = A dY Aᵀ of a tile, the right side of a product, whose place in [points, out / columns, block, columns] is given.
   private func transformOutputGradient(
-    _ dy: Source, _ tiles: Range<Int>, into m: Destination, block: Int, pitch: Int
+    _ dy: Source, _ tile: Int, as form: Winograd.Form, into place: Destination, block: Int, pitch: Int
   ) {
     let (o, width) = (outputChannels, Contraction.columnsPerTile)
     let padded = shape.with(channels: o).padded
-    for tile in tiles {
-      let (image, row, column) = position(of: tile)
-      let first = dy + image * padded.count + ((4 * row + 1) * padded.width + 4 * column + 1) * o
+    let (image, row, column) = position(of: tile)
+    let first = dy + image * padded.count + ((4 * row + 1) * padded.width + 4 * column + 1) * o
+    @inline(__always)
+    func transform(as form: Winograd.Form) {
       for i in stride(from: 0, to: o, by: laneCount) {
-        let place = (i / width * block + tile - tiles.lowerBound) * width + i % width
         Winograd.transformOutputGradient(
-          first + i, rowPitch: padded.width * o, columnPitch: o, points: points, into: m + place, pitch: pitch
-        )
+          first + i, rowPitch: padded.width * o, columnPitch: o, points: points, as: form,
+          into: place + (i / width * block * width + i % width), pitch: pitch)
       }
+    }
+    switch form {
+    case .float32: transform(as: .float32)
+    case .channelPairs: preconditionFailure("the right side's terms are tiles")
+    case .secondOfTiles: transform(as: .secondOfTiles)
+    case .loneTile: transform(as: .loneTile)
     }
   }
 

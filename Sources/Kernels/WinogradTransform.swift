@@ -1,3 +1,5 @@
+import CVector
+
 /// The transforms of Winograd's minimal filtering F(4×4, 3×3) (Lavin & Gray 2016, with the points 0, ±1, ±2, ∞):
 /// a 4×4 tile of outputs needs a 6×6 tile of inputs and, instead of 144 products a channel, 36:
 ///
@@ -17,6 +19,29 @@ enum Winograd {
     /// Along one side.
     var side: Int { skipsThird ? 5 : 6 }
     var count: Int { side * side }
+  }
+
+  /// What is written of a transformed tile in each place of a product's operand: a Float32 number, or a pair of bf16 ones,
+  /// of two terms of the product's sum.
+  enum Form: Sendable {
+    case float32
+    /// Terms are channels: pairs of neighbours, in half as many places.
+    case channelPairs
+    /// Terms are tiles, which come one after the other: this one pairs with the Float32 numbers that the last one left in
+    /// its place.
+    case secondOfTiles
+    /// The last of an odd number of tiles: pairs with zeros.
+    case loneTile
+
+    @inline(__always)
+    func store(_ v: Lanes, into place: Destination) {
+      switch self {
+      case .float32: place.store(v, at: 0)
+      case .channelPairs: place.storeNarrowed(v, at: 0)
+      case .secondOfTiles: place.store(inkflow_pairs(place.lanes(at: 0), v), at: 0)
+      case .loneTile: place.store(inkflow_pairs(v, Lanes(repeating: 0)), at: 0)
+      }
+    }
   }
 
   typealias Six = (Lanes, Lanes, Lanes, Lanes, Lanes, Lanes)
@@ -86,7 +111,8 @@ enum Winograd {
   /// Bᵀ d B for the patch whose rows are `rowPitch` and columns `columnPitch` floats apart.
   @inline(__always)
   static func transformInput(
-    _ d: Source, rowPitch: Int, columnPitch: Int, points: Points, into destination: Destination, pitch: Int
+    _ d: Source, rowPitch: Int, columnPitch: Int, points: Points, as form: Form,
+    into destination: Destination, pitch: Int
   ) {
     @inline(__always)
     func row(_ i: Int) -> Six {
@@ -98,18 +124,19 @@ enum Winograd {
         ))
     }
     let (a, b, c, d, e, f) = (row(0), row(1), row(2), row(3), row(4), row(5))
-    store(input((a.0, b.0, c.0, d.0, e.0, f.0)), at: 0, points, into: destination, pitch: pitch)
-    store(input((a.1, b.1, c.1, d.1, e.1, f.1)), at: 1, points, into: destination, pitch: pitch)
-    store(input((a.2, b.2, c.2, d.2, e.2, f.2)), at: 2, points, into: destination, pitch: pitch)
-    store(input((a.3, b.3, c.3, d.3, e.3, f.3)), at: 3, points, into: destination, pitch: pitch)
-    store(input((a.4, b.4, c.4, d.4, e.4, f.4)), at: 4, points, into: destination, pitch: pitch)
-    store(input((a.5, b.5, c.5, d.5, e.5, f.5)), at: 5, points, into: destination, pitch: pitch)
+    store(input((a.0, b.0, c.0, d.0, e.0, f.0)), at: 0, points, as: form, into: destination, pitch: pitch)
+    store(input((a.1, b.1, c.1, d.1, e.1, f.1)), at: 1, points, as: form, into: destination, pitch: pitch)
+    store(input((a.2, b.2, c.2, d.2, e.2, f.2)), at: 2, points, as: form, into: destination, pitch: pitch)
+    store(input((a.3, b.3, c.3, d.3, e.3, f.3)), at: 3, points, as: form, into: destination, pitch: pitch)
+    store(input((a.4, b.4, c.4, d.4, e.4, f.4)), at: 4, points, as: form, into: destination, pitch: pitch)
+    store(input((a.5, b.5, c.5, d.5, e.5, f.5)), at: 5, points, as: form, into: destination, pitch: pitch)
   }
 
   /// A y Aᵀ for a 4×4 tile of output gradients.
   @inline(__always)
   static func transformOutputGradient(
-    _ y: Source, rowPitch: Int, columnPitch: Int, points: Points, into destination: Destination, pitch: Int
+    _ y: Source, rowPitch: Int, columnPitch: Int, points: Points, as form: Form,
+    into destination: Destination, pitch: Int
   ) {
     @inline(__always)
     func row(_ i: Int) -> Six {
@@ -121,12 +148,12 @@ enum Winograd {
         ))
     }
     let (a, b, c, d) = (row(0), row(1), row(2), row(3))
-    store(outputTransposed((a.0, b.0, c.0, d.0)), at: 0, points, into: destination, pitch: pitch)
-    store(outputTransposed((a.1, b.1, c.1, d.1)), at: 1, points, into: destination, pitch: pitch)
-    store(outputTransposed((a.2, b.2, c.2, d.2)), at: 2, points, into: destination, pitch: pitch)
-    store(outputTransposed((a.3, b.3, c.3, d.3)), at: 3, points, into: destination, pitch: pitch)
-    store(outputTransposed((a.4, b.4, c.4, d.4)), at: 4, points, into: destination, pitch: pitch)
-    store(outputTransposed((a.5, b.5, c.5, d.5)), at: 5, points, into: destination, pitch: pitch)
+    store(outputTransposed((a.0, b.0, c.0, d.0)), at: 0, points, as: form, into: destination, pitch: pitch)
+    store(outputTransposed((a.1, b.1, c.1, d.1)), at: 1, points, as: form, into: destination, pitch: pitch)
+    store(outputTransposed((a.2, b.2, c.2, d.2)), at: 2, points, as: form, into: destination, pitch: pitch)
+    store(outputTransposed((a.3, b.3, c.3, d.3)), at: 3, points, as: form, into: destination, pitch: pitch)
+    store(outputTransposed((a.4, b.4, c.4, d.4)), at: 4, points, as: form, into: destination, pitch: pitch)
+    store(outputTransposed((a.5, b.5, c.5, d.5)), at: 5, points, as: form, into: destination, pitch: pitch)
   }
 
   /// Aᵀ m A for the 6×6 products at `m`, `pitch` floats apart: the columns of a 4×4 tile of outputs.
@@ -152,12 +179,18 @@ enum Winograd {
     let row0 = weights((tap(0, 0), tap(0, 1), tap(0, 2)))
     let row1 = weights((tap(1, 0), tap(1, 1), tap(1, 2)))
     let row2 = weights((tap(2, 0), tap(2, 1), tap(2, 2)))
-    store(weights((row0.0, row1.0, row2.0)), at: 0, points, into: destination, pitch: pointPitch)
-    store(weights((row0.1, row1.1, row2.1)), at: 1, points, into: destination, pitch: pointPitch)
-    store(weights((row0.2, row1.2, row2.2)), at: 2, points, into: destination, pitch: pointPitch)
-    store(weights((row0.3, row1.3, row2.3)), at: 3, points, into: destination, pitch: pointPitch)
-    store(weights((row0.4, row1.4, row2.4)), at: 4, points, into: destination, pitch: pointPitch)
-    store(weights((row0.5, row1.5, row2.5)), at: 5, points, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.0, row1.0, row2.0)), at: 0, points, as: .float32, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.1, row1.1, row2.1)), at: 1, points, as: .float32, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.2, row1.2, row2.2)), at: 2, points, as: .float32, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.3, row1.3, row2.3)), at: 3, points, as: .float32, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.4, row1.4, row2.4)), at: 4, points, as: .float32, into: destination, pitch: pointPitch)
+    store(
+      weights((row0.5, row1.5, row2.5)), at: 5, points, as: .float32, into: destination, pitch: pointPitch)
   }
 
   /// g += Gᵀ u G.
@@ -182,24 +215,24 @@ enum Winograd {
   /// Column `j` of a 6×6 tile: points j, 6 + j, …, without those that are skipped.
   @inline(__always)
   private static func store(
-    _ column: Six, at j: Int, _ points: Points, into destination: Destination, pitch: Int
+    _ column: Six, at j: Int, _ points: Points, as form: Form, into destination: Destination, pitch: Int
   ) {
     if points.skipsThird {
       if j == 2 { return }
       let place = destination + (j < 2 ? j : j - 1) * pitch
-      place.store(column.0, at: 0)
-      place.store(column.1, at: 5 * pitch)
-      place.store(column.3, at: 10 * pitch)
-      place.store(column.4, at: 15 * pitch)
-      place.store(column.5, at: 20 * pitch)
+      form.store(column.0, into: place)
+      form.store(column.1, into: place + 5 * pitch)
+      form.store(column.3, into: place + 10 * pitch)
+      form.store(column.4, into: place + 15 * pitch)
+      form.store(column.5, into: place + 20 * pitch)
     } else {
       let place = destination + j * pitch
-      place.store(column.0, at: 0)
-      place.store(column.1, at: 6 * pitch)
-      place.store(column.2, at: 12 * pitch)
-      place.store(column.3, at: 18 * pitch)
-      place.store(column.4, at: 24 * pitch)
-      place.store(column.5, at: 30 * pitch)
+      form.store(column.0, into: place)
+      form.store(column.1, into: place + 6 * pitch)
+      form.store(column.2, into: place + 12 * pitch)
+      form.store(column.3, into: place + 18 * pitch)
+      form.store(column.4, into: place + 24 * pitch)
+      form.store(column.5, into: place + 30 * pitch)
     }
   }
 

@@ -11,13 +11,17 @@ struct ConvolutionLayer: Sendable {
 
   init(_ name: String, input: Tensor, outputChannels: Int, stride: Int = 1, plan: inout NetworkPlan) {
     self.init(
-      name, input, Convolution3x3(input: input.shape, outputChannels: outputChannels, stride: stride),
+      name, input,
+      Convolution3x3(
+        input: input.shape, outputChannels: outputChannels, stride: stride, precision: plan.precision),
       upsamples: false, plan: &plan)
   }
 
   init(_ name: String, upsampling input: Tensor, plan: inout NetworkPlan) {
     self.init(
-      name, input, Convolution3x3(upsampling: input.shape, outputChannels: input.shape.channels),
+      name, input,
+      Convolution3x3(
+        upsampling: input.shape, outputChannels: input.shape.channels, precision: plan.precision),
       upsamples: true, plan: &plan)
   }
 

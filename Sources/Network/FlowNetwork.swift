@@ -13,6 +13,10 @@ package protocol FlowNetwork: PlannedNetwork {
   var timesteps: Slice { get }
   /// [microBatchSize] numbers of classes, in a conditional network.
   var labels: Slice? { get }
-  /// The same network with its activations planned for forward passes only, if they then need less memory.
-  var forSampling: Self { get }
+  /// The same network, planned anew where that makes a difference.
+  ///
+  /// - Parameters:
+  ///   - forTraining: whether there will be backward passes; those that are only forward need less memory.
+  ///   - precision: an available one.
+  func planned(forTraining: Bool, precision: Precision) -> Self
 }

@@ -37,7 +37,8 @@ package struct MLP: FlowNetwork {
   package var shape: ImageShape { ImageShape(height: 1, width: 1, channels: configuration.dimension) }
   package var classCount: Int? { nil }
   package var unconditionalClass: Int? { nil }
-  package var forSampling: MLP { self }
+  /// There is nothing to plan: it has no convolutions, and forward passes keep little.
+  package func planned(forTraining: Bool, precision: Precision) -> MLP { self }
   package var microBatchSize: Int { Self.microBatchSize }
   /// Four micro-batches make a batch of 256: as many as a gradient has lanes.
   private static let microBatchSize = 64

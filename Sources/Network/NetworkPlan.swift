@@ -24,7 +24,9 @@ package struct NetworkPlan: Sendable {
   package var parameters = ParameterPlan()
   package private(set) var activations = ArenaPlan()
   package private(set) var gradients = ArenaPlan()
-  private let forTraining: Bool
+  package let forTraining: Bool
+  /// Of the 3×3 convolutions.
+  package let precision: Precision
   private var unitActivations = UnitMemory()
   private var unitGradients = UnitMemory()
   /// Weights in the form that a pass reads, made from the parameters whenever these have changed.
@@ -34,7 +36,8 @@ package struct NetworkPlan: Sendable {
   private(set) var scratch = ScratchPlan()
 
   /// - Parameter forTraining: whether there will be backward passes.
-  package init(capacity: Int, forTraining: Bool) {
+  package init(capacity: Int, forTraining: Bool, precision: Precision = .float32) {
+    self.precision = precision
     self.capacity = capacity
     self.forTraining = forTraining
   }

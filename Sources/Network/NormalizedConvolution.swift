@@ -15,7 +15,9 @@ struct NormalizedConvolution: Sendable {
     norm = GroupNorm(shape: input, groupCount: groupCount, eps: eps)
     normParameters = plan.parameters.norm(normName, channels: input.channels)
     convolution = PaddedConvolution(
-      name, Convolution3x3(input: input, outputChannels: outputChannels), isZero: isZero, plan: &plan)
+      name,
+      Convolution3x3(input: input, outputChannels: outputChannels, precision: plan.precision),
+      isZero: isZero, plan: &plan)
     statistics = plan.rows(2 * input.channels)
   }
 

@@ -62,10 +62,14 @@ public struct UNet: FlowNetwork {
   /// Floats of memory: 16 GB.
   private static let largestSize = 1 << 32
 
-  /// - Throws: `ConfigurationError` if no network can have this shape.
-  public init(_ configuration: UNetConfiguration) throws(ConfigurationError) {
+  /// - Parameter precision: of the 3×3 convolutions.
+  /// - Throws: `ConfigurationError` if no network can have this shape, or the CPU lacks the precision's instruction.
+  public init(
+    _ configuration: UNetConfiguration, precision: Precision = .float32
+  ) throws(ConfigurationError) {
     try configuration.validate()
-    self.init(sound: configuration, forTraining: true)
+    try precision.requireAvailable()
+    self.init(sound: configuration, forTraining: true, precision)
     let floats = plan.trainingSize
     guard floats <= Self.largestSize else {
       throw ConfigurationError(
@@ -75,14 +79,18 @@ public struct UNet: FlowNetwork {
     }
   }
 
-  package var forSampling: UNet { UNet(sound: configuration, forTraining: false) }
+  package func planned(forTraining: Bool, precision: Precision) -> UNet {
+    plan.forTraining == forTraining && plan.precision == precision
+      ? self : UNet(sound: configuration, forTraining: forTraining, precision)
+  }
 
-  private init(sound configuration: UNetConfiguration, forTraining: Bool) {
+  private init(sound configuration: UNetConfiguration, forTraining: Bool, _ precision: Precision) {
     self.configuration = configuration
     let shape = configuration.shape
     // Eight of 28×28, two of 56×56.
     microBatchSize = max(1, min(8, 8 * 28 * 28 / shape.pixels))
-    var plan = NetworkPlan(capacity: microBatchSize, forTraining: forTraining)
+    var plan = NetworkPlan(
+      capacity: microBatchSize, forTraining: forTraining, precision: precision)
     input = plan.tensor(shape)
     let channels = configuration.blockOutputChannels
     let (groups, eps) = (configuration.normGroupCount, Float(configuration.normEps))

@@ -217,3 +217,14 @@ public struct ConfigurationError: Error, CustomStringConvertible, Equatable {
 
   public init(_ description: String) { self.description = description }
 }
+
+extension Precision {
+  /// - Throws: `ConfigurationError` where this build, and so most likely the CPU, has no instruction for it.
+  package func requireAvailable() throws(ConfigurationError) {
+    guard isAvailable else {
+      throw ConfigurationError(
+        "precision \(rawValue) needs a CPU that multiplies bf16 numbers (AVX512_BF16, or NEON's bf16), and a build made "
+          + "there; this build is for \(buildFlavour) without. Pass --precision float32")
+    }
+  }
+}

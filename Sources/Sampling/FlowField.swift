@@ -135,7 +135,7 @@ private final class Core: Sendable {
     let isDifferentiated = probeCount > 0
     // Generic, so that the existential stays what it was.
     func planned(_ network: some FlowNetwork) -> any FlowNetwork {
-      isDifferentiated ? network : network.forSampling
+      network.planned(forTraining: isDifferentiated, precision: flow.precision)
     }
     network = planned(flow.network)
     let plan = network.plan

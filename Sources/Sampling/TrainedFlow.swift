@@ -25,6 +25,9 @@ public struct TrainedFlow: Sendable {
   /// (Ho & Salimans 2022, with w = guidance − 1). 1 is the class as it was learnt, 0 no class.
   public private(set) var guidance = 1.0
 
+  /// Of the numbers that the network's convolutions multiply when the flow is evaluated, however it was trained.
+  public private(set) var precision = Precision.float32
+
   package init(
     _ network: any FlowNetwork, _ weights: Weights, notes: [String: String] = [:], path: String? = nil,
     isDequantized: Bool? = nil, remark: String? = nil
@@ -75,6 +78,16 @@ public struct TrainedFlow: Sendable {
             + "class")
     }
     flow.guidance = guidance
+    return flow
+  }
+
+  /// The same flow, evaluated with another precision.
+  ///
+  /// - Throws: `ConfigurationError` where the CPU lacks the instruction for it.
+  public func evaluated(in precision: Precision) throws(ConfigurationError) -> TrainedFlow {
+    try precision.requireAvailable()
+    var flow = self
+    flow.precision = precision
     return flow
   }
 

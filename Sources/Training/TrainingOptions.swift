@@ -27,6 +27,8 @@ public struct TrainingOptions: Sendable {
   public var classConditional = false
   /// The share of samples that are told no class. (default: 0.1)
   public var labelDropout: Double?
+  /// Of the numbers that the network's convolutions multiply. (default: Float32)
+  public var precision: Precision?
   /// The default is as many as this machine has cores. No bit depends on it.
   public var threads: Int?
   /// Steps between checkpoints. (default: 250)
@@ -146,6 +148,7 @@ extension RunRecord {
     settings.seed = options.seed ?? settings.seed
     settings.dequantize = options.dequantize || settings.dequantize
     settings.labelDropout = options.labelDropout ?? settings.labelDropout
+    settings.precision = options.precision ?? settings.precision
     if data.classes == nil {
       guard settings.labelDropout == nil else {
         throw ConfigurationError("--label-dropout goes with --class-conditional")
@@ -180,6 +183,7 @@ extension RunRecord {
     try require("dequantize", options.dequantize ? true : nil, settings.dequantize)
     try require("class-conditional", options.classConditional ? true : nil, isConditional)
     try require("label-dropout", options.labelDropout, settings.labelDropout ?? 0)
+    try require("precision", options.precision?.rawValue, (settings.precision ?? .float32).rawValue)
     try require("config", options.base.map { _ in "another run's" }, "settings of its own")
     guard data == dataset else {
       throw ConfigurationError(

@@ -1,3 +1,4 @@
+import Kernels
 import Network
 
 /// Everything that decides which numbers training finds, beside the data and the network. Recorded in
@@ -16,6 +17,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Of a conditional network: the share of samples that are told no class, so that the flow can be guided; nil for an
   /// unconditional one.
   public var labelDropout: Double?
+  /// Of the numbers that the network's convolutions multiply; nil, in records from before it could be chosen, is Float32.
+  public var precision: Precision?
 
   /// AdamW's (Loshchilov & Hutter 2019).
   public var learningRate: Double
@@ -57,6 +60,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     self.steps = steps
     self.seed = seed
     dequantize = false
+    precision = .float32
     betas = [0.9, 0.999]
     eps = 1e-8
     weightDecay = 0.01

@@ -37,6 +37,9 @@ struct BenchCommand: ParsableCommand {
   )
   var preset = UNetConfiguration.Preset.small
 
+  @Option(help: "What the convolutions multiply: float32, bfloat16-gradients or bfloat16.")
+  var precision = Precision.float32
+
   func validate() throws {
     try require("batch", batch, in: 1...60_000)
     try require("runs", runs, in: 1...1_000_000_000)
@@ -46,22 +49,24 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let pool = threads.pool
     if let only {
-      let bench = try NetworkBench(preset, pool, maximumBatchSize: batch)
+      let bench = try NetworkBench(preset, precision, pool, maximumBatchSize: batch)
       let time =
         runs.map { bench.seconds(only, batch: batch, runs: $0, atLeast: 0) }
         ?? bench.seconds(only, batch: batch, atLeast: seconds)
       return try Terminal.print(Self.rate(only, batch, seconds: time), json: json)
     }
     let machine = Machine(pool)
-    let bench = try NetworkBench(.small, pool, maximumBatchSize: 128)
+    let bench = try NetworkBench(.small, precision, pool, maximumBatchSize: 128)
     var report = Report()
     report.add("build", RunRecord.currentBuild)
     report.add("threads", pool.threadCount)
+    report.add("precision", precision.rawValue)
     report.add("machine", machine.report)
     report.add(
       "convolutions",
       Self.layers.map { side, input, output in
-        Layer(side, input, output, count: bench.portionSize(ofSide: side)).report(peak: machine.peakOfOneCore)
+        Layer(side, input, output, count: bench.portionSize(ofSide: side), precision: precision)
+          .report(peak: machine.peakOfOneCore)
       })
     let tasks: [(Task, [Int])] = [(.training, [64, 128]), (.evaluation, [1, 16, 64, 128])]
     report.add(

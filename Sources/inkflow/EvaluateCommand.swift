@@ -63,6 +63,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup var label: LabelOption
 
+  @OptionGroup var precision: PrecisionOption
+
   @Option(help: "averaged or raw weights of a run or checkpoint. (default: averaged where there are any)")
   var weights: WeightKind?
 
@@ -95,8 +97,10 @@ struct EvaluateCommand: ParsableCommand {
     try require(repeated == nil, "--solver \(repeated ?? "") is given twice; name each solver once.")
     if samples != nil {
       try require(
-        solver.isEmpty && seeds == 1 && label.label == nil && label.guidance == nil && weights == nil,
-        "--solver, --seeds, --label, --guidance and --weights go with a MODEL, not with --samples.")
+        solver.isEmpty && seeds == 1 && label.label == nil && label.guidance == nil && weights == nil
+          && precision.precision == .float32,
+        "--solver, --seeds, --label, --guidance, --precision and --weights go with a MODEL, not with --samples."
+      )
     }
   }
 
@@ -187,7 +191,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func openSource(_ train: ImageDataset, _ test: ImageDataset) throws -> EvaluationSource {
-    let flow = try label.guide(openFlow(model, weights))
+    let flow = try precision.apply(to: label.guide(openFlow(model, weights)))
     try SourceImages.check(train, [], named: dataset ?? "", for: flow)
     guard let classes = try label.classes(for: flow) else { return .flow(flow, labels: nil) }
     // Data without labels can't be compared at all, which is said where the classifier is made.

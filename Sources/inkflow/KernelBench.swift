@@ -80,9 +80,10 @@ struct Layer {
     return row
   }
 
-  init(_ side: Int, _ input: Int, _ output: Int, count: Int) {
+  init(_ side: Int, _ input: Int, _ output: Int, count: Int, precision: Precision) {
     let convolution = Convolution3x3(
-      input: ImageShape(height: side, width: side, channels: input), outputChannels: output)
+      input: ImageShape(height: side, width: side, channels: input), outputChannels: output,
+      precision: precision)
     func arena(_ count: Int, seed: UInt64) -> Arena {
       let arena = Arena(count: count)
       Philox(seed: seed, purpose: .initialization).fillNormals(arena.mutable(arena.all))

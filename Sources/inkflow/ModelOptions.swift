@@ -73,6 +73,7 @@ extension Report {
     add("checkpoint", flow.path)
     add("weights", flow.notes["weights"])
     if flow.classCount != nil { add("guidance", flow.guidance) }
+    if flow.precision != .float32 { add("precision", flow.precision.rawValue) }
   }
 
   /// What a solver did for each sample.

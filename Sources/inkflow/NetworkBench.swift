@@ -14,17 +14,23 @@ struct NetworkBench {
   private let engine: LossEngine
   private let field: FlowField
 
-  init(_ preset: UNetConfiguration.Preset, _ pool: WorkerPool, maximumBatchSize: Int) throws {
+  init(
+    _ preset: UNetConfiguration.Preset, _ precision: Precision, _ pool: WorkerPool, maximumBatchSize: Int
+  ) throws {
     self.pool = pool
     let images = Self.images(of: preset)
     data = ImageExamples(images, dequantize: false)
     imageCount = images.count
     let unet = try UNet(
-      UNetConfiguration(preset, height: images.height, width: images.width, channels: images.channels))
+      UNetConfiguration(preset, height: images.height, width: images.width, channels: images.channels),
+      precision: precision)
     state = TrainingState(from: Weights(reading: unet.initialParameters(seed: 0)), settings: settings)
     engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
     engine.parametersChanged(state.parameters)
-    field = TrainedFlow(unet, Weights(copying: state.parameters)).field(capacity: maximumBatchSize, on: pool)
+    // An evaluation has no gradients.
+    field = try TrainedFlow(unet, Weights(copying: state.parameters))
+      .evaluated(in: precision == .bfloat16 ? .bfloat16 : .float32)
+      .field(capacity: maximumBatchSize, on: pool)
   }
 
   /// Strokes, magnified to the preset's side and repeated in each of its channels.

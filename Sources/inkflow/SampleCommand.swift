@@ -51,6 +51,8 @@ struct SampleCommand: ParsableCommand {
 
   @OptionGroup var label: LabelOption
 
+  @OptionGroup var precision: PrecisionOption
+
   @OptionGroup var threads: ThreadsOption
 
   @Flag(help: "Print what was done as one JSON object.")
@@ -68,7 +70,7 @@ struct SampleCommand: ParsableCommand {
 
   func run() throws {
     let watch = Stopwatch()
-    let flow = try label.guide(model.open())
+    let flow = try precision.apply(to: label.guide(model.open()))
     let classes = try label.classes(for: flow)
     let count = count ?? classes.map { $0.count == 1 ? 64 : $0.count * ($0.count > 64 ? 1 : 8) } ?? 64
     try require(

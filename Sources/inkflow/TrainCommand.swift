@@ -1,5 +1,6 @@
 import ArgumentParser
 import Imagery
+import Kernels
 import Network
 import Sampling
 import Training
@@ -65,6 +66,12 @@ struct TrainCommand: ParsableCommand {
     help: "The share of samples that are told no class, as 'sample --guidance' needs it. (default: 0.1)")
   var labelDropout: Double?
 
+  @Option(
+    help:
+      "What the network's convolutions multiply: float32, bfloat16, or bfloat16-gradients, where the forward pass stays float32. Sums and weights are float32 in each. (default: float32)"
+  )
+  var precision: Precision?
+
   @Option(help: "Start from this model's weights instead of random ones.")
   var `init`: String?
 
@@ -116,6 +123,7 @@ struct TrainCommand: ParsableCommand {
     options.dequantize = dequantize
     options.classConditional = classConditional
     options.labelDropout = labelDropout
+    options.precision = precision
     options.checkpointEvery = checkpointEvery
     options.keep = keep
     return options

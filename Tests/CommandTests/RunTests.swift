@@ -1,5 +1,6 @@
 import Foundation
 import Imagery
+import Kernels
 import Testing
 import Training
 
@@ -346,6 +347,37 @@ import Training
     }
   }
 
+  /// A precision is a run's for good; how its flow is evaluated is chosen anew. A CPU without bf16 is told so.
+  @Test func precisionIsRecordedAndKept() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      let arguments = train("run", steps: 2, threads: 2) + ["--precision", "bfloat16-gradients"]
+      let trained = try Command.run(arguments, in: directory)
+      guard Precision.bfloat16.isAvailable else {
+        #expect(trained.status == 78 && trained.errors.contains("needs a CPU that multiplies bf16 numbers"))
+        #expect(!FileManager.default.fileExists(atPath: directory + "/run"))
+        return
+      }
+      #expect(trained.status == 0, "\(trained.errors)")
+      #expect(try RunDirectory(directory + "/run").readRecord().settings.precision == .bfloat16Gradients)
+      let resume = ["train", "data", "--output", "run", "--resume", "--steps", "3"]
+      let other = try Command.run(resume + ["--precision", "float32"], in: directory)
+      #expect(other.status == 78 && other.errors.contains("--precision is float32"), "\(other.errors)")
+      #expect(try Command.run(resume, in: directory).status == 0)
+      let images = try [nil, "float32", "bfloat16"].map { precision in
+        let options = precision.map { ["--precision", $0] } ?? []
+        let result = try Command.run(
+          ["sample", "run", "--solver", "euler", "--steps", "2", "--count", "4", "--json"] + options,
+          in: directory)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(
+          try object(result.output)["precision"] as? String == (precision == "bfloat16" ? precision : nil))
+        return try bytes(directory + "/run/grid.png")
+      }
+      #expect(images[0] == images[1])
+    }
+  }
+
   @Test func badInputIsRefusedWithTheRightStatus() throws {
     try withTemporaryDirectory { directory in
       try makeData(in: directory)
@@ -395,6 +427,12 @@ import Training
         ),
         (["inspect", "data/t10k-labels-idx1-ubyte", "--wrong"], 64, "--wrong"),
         (["paint"], 64, "paint"),
+        (["sample", "run", "--precision", "bfloat16-gradients"], 64, "is for training"),
+        (["sample", "run", "--precision", "half"], 64, "half"),
+        (
+          ["train", "data", "--output", "run", "--resume", "--precision", "bfloat16"], 78,
+          "--precision is bfloat16"
+        ),
       ] {
         let result = try Command.run(arguments, in: directory)
         #expect(result.status == Int32(status), "\(arguments): \(result.status), \(result.errors)")

@@ -20,12 +20,29 @@ import Testing
           upsampling: ImageShape(height: height, width: width, channels: inputs), outputChannels: outputs))
     }
 
-    private init(_ convolution: Convolution3x3) {
+    init(_ convolution: Convolution3x3) {
       self.convolution = convolution
       x = Buffer(normals(convolution.gradientShape.count, index: 1))
       weights = Buffer(normals(convolution.weightCount, index: 2))
       bias = Buffer(normals(convolution.output.channels, index: 3))
       dy = Buffer(normals(convolution.output.count, index: 4))
+    }
+
+    /// With numbers whose transforms by Winograd's matrices bf16 holds exactly: inputs and gradients of −1, 0 and 1, the
+    /// sums of whose transforms are integers below 256; and of each kernel one tap, ±576, as G's fractions are k/24.
+    init(exactInBFloat16 convolution: Convolution3x3) {
+      self.convolution = convolution
+      func signs(_ count: Int, index: UInt32) -> [Float] {
+        normals(count, index: index).map { $0 < -0.5 ? -1 : $0 > 0.5 ? 1 : 0 }
+      }
+      x = Buffer(signs(convolution.gradientShape.count, index: 1))
+      dy = Buffer(signs(convolution.output.count, index: 4))
+      bias = Buffer(signs(convolution.output.channels, index: 3))
+      let kernels = convolution.weightCount / 9
+      let taps = normals(kernels, index: 5).map { Int(abs($0) * 1000) % 9 }
+      let values = signs(kernels, index: 2)
+      weights = Buffer(
+        (0..<9 * kernels).map { $0 / kernels == taps[$0 % kernels] ? 576 * values[$0 % kernels] : 0 })
     }
 
     var testDescription: String {

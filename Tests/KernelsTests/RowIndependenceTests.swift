@@ -57,10 +57,13 @@ import Testing
   }
 
   /// Images alone and in a micro-batch, each with a bias of its own, forward and backward.
-  @Test(arguments: [(28, 28, 32, 32), (14, 14, 64, 48), (7, 7, 33, 16), (6, 9, 3, 8)])
-  func convolutionImages(height: Int, width: Int, c: Int, o: Int) {
+  @Test(
+    arguments: [(28, 28, 32, 32), (14, 14, 64, 48), (7, 7, 33, 16), (6, 9, 3, 8)],
+    [Precision.float32, .bfloat16])
+  func convolutionImages(_ size: (height: Int, width: Int, c: Int, o: Int), precision: Precision) {
+    let (height, width, c, o) = size
     let convolution = Convolution3x3(
-      input: ImageShape(height: height, width: width, channels: c), outputChannels: o)
+      input: ImageShape(height: height, width: width, channels: c), outputChannels: o, precision: precision)
     let weights = normals(9 * c * o, index: 2)
     var prepared = Buffer(weights)
     if let count = convolution.forwardWeightCount {

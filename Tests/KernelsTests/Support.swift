@@ -11,6 +11,8 @@ enum Tolerance {
   static let directConvolution = 1.5e-6
   /// F(4×4, 3×3) in Float32 loses a digit. Reached: 2.3e-6.
   static let winograd = 6e-6
+  /// The same with factors rounded to bf16, on normal numbers: the rounding of 8 bits, tenfold. Reached: 2.9e-2.
+  static let bfloat16Winograd = 4e-2
   /// Reached: 8e-8.
   static let groupNorm = 2.5e-7
   /// Gradients against finite differences. Reached: 2.0e-6 (a norm's weight), 9e-7 (a convolution), 4e-7 (attention).

@@ -38,11 +38,13 @@ import Testing
 
   /// Wide enough for Winograd's algorithm on any vectors: a lone image's layers are split over the threads, by tiles
   /// and by output channels.
-  @Test func aloneOnManyThreads() throws {
+  @Test(arguments: [Precision.float32, .bfloat16]) func aloneOnManyThreads(_ precision: Precision) throws {
+    guard precision.isAvailable else { return }
     var configuration = Self.configuration
     (configuration.sampleHeight, configuration.sampleWidth) = (28, 20)
     configuration.blockOutputChannels = [32, 96]
-    let flow = try randomFlow(configuration)
+    let exact = try randomFlow(configuration)
+    let flow = try exact.evaluated(in: precision)
     let (solver, size) = (Solver.fixed(.euler, steps: 2), configuration.shape.count)
     let reference = try flow.sample(0..<19, seed: 3, solver: solver, on: WorkerPool(threadCount: 1))
     for threads in [1, 2, 3, 7] {
@@ -52,6 +54,15 @@ import Testing
         let expected = reference.values[numbers.lowerBound * size..<numbers.upperBound * size]
         #expect(some.values.map(\.bitPattern) == expected.map(\.bitPattern))
       }
+    }
+    // bf16 has 8 bits: near the exact samples, and not the same.
+    let values = try exact.sample(0..<19, seed: 3, solver: solver).values
+    let error = zip(values, reference.values).map { ($0 - $1) * ($0 - $1) }.reduce(0, +)
+    let total = values.map { $0 * $0 }.reduce(0, +)
+    if precision == .float32 {
+      #expect(error == 0)
+    } else {
+      #expect((1e-6..<1e-2).contains(error / total))
     }
   }
 

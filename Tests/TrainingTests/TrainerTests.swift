@@ -40,13 +40,18 @@ import Training
 
   private func bytes(_ path: String) throws -> [UInt8] { try readFile(path) }
 
-  @Test(arguments: [false, true]) func theNumberOfThreadsChangesNoBit(isConditional: Bool) throws {
+  @Test(
+    arguments: [(false, .float32), (true, .float32), (false, .bfloat16), (false, .bfloat16Gradients)]
+      as [(Bool, Precision)])
+  func theNumberOfThreadsChangesNoBit(isConditional: Bool, precision: Precision) throws {
+    guard precision.isAvailable else { return }
     try withTemporaryDirectory { directory in
       let files = try (1...4).map { threads in
         let path = "\(directory)/\(threads)"
         // Six micro-batches of at most 8, so that lanes add up two of them, and the last is not full.
-        _ = try begin(path, steps: 4, threads: threads, isConditional: isConditional) { $0.batchSize = 45 }
-          .train { _ in }
+        _ = try begin(path, steps: 4, threads: threads, isConditional: isConditional) {
+          ($0.batchSize, $0.precision) = (45, precision)
+        }.train { _ in }
         return try bytes(RunDirectory(path).checkpointPath(step: 4))
       }
       #expect(files.dropFirst().allSatisfy { $0 == files[0] })
@@ -54,15 +59,23 @@ import Training
   }
 
   /// An interruption after any step, within an epoch or at its end (60 / 13 is 4 steps), changes no bit.
-  @Test(arguments: [(1, false), (3, false), (4, false), (5, false), (3, true)])
-  func interruptionChangesNoBit(after interruption: Int, isConditional: Bool) throws {
+  @Test(
+    arguments: [
+      (1, false, .float32), (3, false, .float32), (4, false, .float32), (5, false, .float32),
+      (3, true, .float32), (3, false, .bfloat16),
+    ] as [(Int, Bool, Precision)])
+  func interruptionChangesNoBit(_ interruption: Int, isConditional: Bool, precision: Precision) throws {
+    guard precision.isAvailable else { return }
     try withTemporaryDirectory { directory in
-      _ = try begin(directory + "/straight", steps: 7, isConditional: isConditional).train { _ in }
+      func begin(_ path: String) throws -> Trainer {
+        try self.begin(path, steps: 7, isConditional: isConditional) { $0.precision = precision }
+      }
+      _ = try begin(directory + "/straight").train { _ in }
       let straight = RunDirectory(directory + "/straight")
       let run = RunDirectory(directory + "/run")
       do {
         var seen = 0
-        let outcome = try begin(run.path, steps: 7, isConditional: isConditional).train(
+        let outcome = try begin(run.path).train(
           shouldStop: { seen == interruption }, onEvent: { if case .step = $0 { seen += 1 } })
         #expect(outcome == .interrupted)
       }

@@ -31,6 +31,68 @@ static inline InkflowLanes inkflow_adding_product(InkflowLanes c, InkflowLanes a
 #endif
 }
 
+// Products of bf16 numbers, which are the upper halves of Float32 ones: an instruction that multiplies two pairs a lane.
+#if defined(__AVX512BF16__)
+#define INKFLOW_HAS_BFLOAT16 1
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+#include <arm_neon.h>
+#define INKFLOW_HAS_BFLOAT16 1
+#else
+#define INKFLOW_HAS_BFLOAT16 0
+#endif
+
+typedef unsigned InkflowWords __attribute__((ext_vector_type(INKFLOW_LANES)));
+typedef unsigned short InkflowHalves __attribute__((ext_vector_type(INKFLOW_LANES)));
+typedef __bf16 InkflowBFloat16s __attribute__((ext_vector_type(INKFLOW_LANES)));
+
+/// Each lane rounded to the nearest bf16 number, of two such the even one.
+static inline InkflowHalves inkflow_narrowed(InkflowLanes v) {
+  union {
+    InkflowBFloat16s numbers;
+    InkflowHalves bits;
+  } narrowed = {.numbers = __builtin_convertvector(v, InkflowBFloat16s)};
+  return narrowed.bits;
+}
+
+/// The lanes of two vectors as pairs of bf16 numbers, in each lane's place one: the first in the lower half.
+static inline InkflowLanes inkflow_pairs(InkflowLanes first, InkflowLanes second) {
+  union {
+    InkflowWords words;
+    InkflowLanes lanes;
+  } pairs = {.words = __builtin_convertvector(inkflow_narrowed(first), InkflowWords) |
+                      __builtin_convertvector(inkflow_narrowed(second), InkflowWords) << 16};
+  return pairs.lanes;
+}
+
+/// c + a₁·b₁ + a₂·b₂ in each lane, of pairs a and b. Without the instruction in the target it is computed in Float32, for
+/// the tests alone: a user is told that the CPU lacks it.
+static inline InkflowLanes inkflow_adding_pair_products(InkflowLanes c, InkflowLanes a, InkflowLanes b) {
+#if defined(__AVX512BF16__)
+  typedef float Floats __attribute__((vector_size(64)));
+  typedef __bf16 Pairs __attribute__((vector_size(64)));
+  return (InkflowLanes)__builtin_ia32_dpbf16ps_512((Floats)c, (Pairs)a, (Pairs)b);
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  union {
+    InkflowLanes lanes;
+    float32x4_t floats[2];
+    bfloat16x8_t pairs[2];
+  } sums = {.lanes = c}, left = {.lanes = a}, right = {.lanes = b};
+  for (int i = 0; i < 2; i++) sums.floats[i] = vbfdotq_f32(sums.floats[i], left.pairs[i], right.pairs[i]);
+  return sums.lanes;
+#else
+  union {
+    InkflowLanes lanes;
+    InkflowWords words;
+  } left = {.lanes = a}, right = {.lanes = b}, first[2], second[2];
+  first[0].words = left.words << 16;
+  first[1].words = right.words << 16;
+  second[0].words = left.words & 0xffff0000u;
+  second[1].words = right.words & 0xffff0000u;
+  c = inkflow_adding_product(c, first[0].lanes, first[1].lanes);
+  return inkflow_adding_product(c, second[0].lanes, second[1].lanes);
+#endif
+}
+
 /// The instruction set this build needs, for messages and for the checkpoint: "x86_64 avx512" and the like.
 const char *inkflow_build_flavour(void);
 
