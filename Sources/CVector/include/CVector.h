@@ -43,15 +43,24 @@ static inline InkflowLanes inkflow_adding_product(InkflowLanes c, InkflowLanes a
 
 typedef unsigned InkflowWords __attribute__((ext_vector_type(INKFLOW_LANES)));
 typedef unsigned short InkflowHalves __attribute__((ext_vector_type(INKFLOW_LANES)));
-typedef __bf16 InkflowBFloat16s __attribute__((ext_vector_type(INKFLOW_LANES)));
 
 /// Each lane rounded to the nearest bf16 number, of two such the even one.
 static inline InkflowHalves inkflow_narrowed(InkflowLanes v) {
+#if INKFLOW_HAS_BFLOAT16
+  typedef __bf16 Numbers __attribute__((ext_vector_type(INKFLOW_LANES)));
   union {
-    InkflowBFloat16s numbers;
+    Numbers numbers;
     InkflowHalves bits;
-  } narrowed = {.numbers = __builtin_convertvector(v, InkflowBFloat16s)};
+  } narrowed = {.numbers = __builtin_convertvector(v, Numbers)};
   return narrowed.bits;
+#else
+  // By hand, of finite numbers: the compiler's way is a library call a lane, which older libraries lack.
+  union {
+    InkflowLanes lanes;
+    InkflowWords words;
+  } bits = {.lanes = v};
+  return __builtin_convertvector((bits.words + 0x7fff + (bits.words >> 16 & 1)) >> 16, InkflowHalves);
+#endif
 }
 
 /// The lanes of two vectors as pairs of bf16 numbers, in each lane's place one: the first in the lower half.
