@@ -285,7 +285,7 @@ import Training
     #expect(
       try keys(record.settings) == [
         "steps", "batchSize", "seed", "dequantize", "times", "learningRate", "betas", "eps", "weightDecay",
-        "gradientClip", "warmupSteps", "schedule", "averageDecay",
+        "gradientClip", "warmupSteps", "schedule", "averageDecay", "precision",
       ])
     #expect(try keys(record.network).isDisjoint(with: ["classCount", "unconditionalClass"]))
   }
