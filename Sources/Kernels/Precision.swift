@@ -1,8 +1,8 @@
 /// The format of the numbers that Winograd's products multiply. Their sums, the transforms and all other arithmetic are
 /// Float32 in each, weights and moments too.
 ///
-/// bf16 has Float32's range and 8 significant bits; where the CPU multiplies such numbers quickly, products take half the time or
-/// less, and where it does not, twice as much: `inkflow bench --precision` tells. An output of a convolution is then off by
+/// bf16 has Float32's range and 8 significant bits. Whether its products take less time than Float32's depends on the CPU, as
+/// `inkflow bench --precision` tells; on one Xeon they take twice as much (`docs/figures.md`). An output of a convolution is then off by
 /// 2 to 3 % in root mean square, which Winograd's transforms make of the 0.2 % of a rounding (`PrecisionTests`).
 public enum Precision: String, Codable, Sendable, CaseIterable {
   case float32

@@ -137,6 +137,13 @@ public struct RunRecord: Codable, Equatable, Sendable {
     self.lossScale = lossScale
   }
 
+  /// The network, planned for the run's precision.
+  ///
+  /// - Throws: `ConfigurationError` if there can be none, or the CPU lacks the precision's instruction.
+  func makeNetwork() throws(ConfigurationError) -> UNet {
+    try UNet(network, precision: settings.precision ?? .float32)
+  }
+
   public var stepsPerEpoch: Int { max(1, dataset.trainCount / settings.batchSize) }
 
   /// Gives a run that has taken no step its recipe's warm-up for its length, and no other lengths before.

@@ -78,7 +78,7 @@ public final class Trainer {
     beginning run: RunDirectory, record: RunRecord, examples: any ExampleSource,
     heldOut: any ExampleSource, initial: TrainedFlow? = nil, minutes: Double? = nil
   ) throws {
-    let unet = try UNet(record.network, precision: record.settings.precision ?? .float32)
+    let unet = try record.makeNetwork()
     try run.create()
     let lock = try RunDirectory.Lock(run)
     try run.requireNoRun()
@@ -133,8 +133,7 @@ public final class Trainer {
       record.setFreshLength()
     }
     try checkpoint.requireRecord(record)
-    let unet = try UNet(record.network, precision: record.settings.precision ?? .float32)
-    try self.init(run, lock, record, unet, examples, heldOut, state)
+    try self.init(run, lock, record, record.makeNetwork(), examples, heldOut, state)
     self.passedOver = passedOver
     settingsBefore = checkpoint.header.settings
     // Out of the way, so that they are never taken for newer than what is to come.

@@ -133,6 +133,7 @@ struct EvaluateCommand: ParsableCommand {
     }
     var report = Report()
     report.add("dataset", dataset)
+    if precision.precision != .float32 { report.add("precision", precision.precision.rawValue) }
     report.add("reference_count", session.test.count)
     let (accuracy, checksum) = (session.accuracy, hexadecimal(session.classifier.checksum))
     var classifier = Report()
