@@ -27,6 +27,7 @@ package final class ClassifierEngine: Objective, Sendable {
     losses = Arena(count: maximumBatchSize)
   }
 
+  package var plan: ParameterPlan { network.plan.parameters }
   package var gradient: Arena { lanes.gradient }
 
   package func parametersChanged(_ parameters: Arena) {

@@ -60,6 +60,7 @@ package final class LikelihoodEngine: Objective, Sendable {
     losses = Arena(count: maximumBatchSize)
   }
 
+  package var plan: ParameterPlan { plain.plan.parameters }
   package var gradient: Arena { lanes.gradient }
 
   package func parametersChanged(_ parameters: Arena) {

@@ -40,6 +40,8 @@ package final class LossEngine: Objective, Sendable {
     losses = Arena(count: maximumBatchSize)
   }
 
+  package var plan: ParameterPlan { network.plan.parameters }
+
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
   package var gradient: Arena { lanes.gradient }
 

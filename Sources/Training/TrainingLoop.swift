@@ -4,6 +4,8 @@ import Sampling
 
 /// What is minimised: a loss of a batch, with its gradient.
 package protocol Objective: AnyObject {
+  /// The plan whose parameters are learnt.
+  var plan: ParameterPlan { get }
   /// The gradient of the last `lossAndGradient`, laid out as the parameters.
   var gradient: Arena { get }
   /// To be called whenever the parameters have changed.
@@ -12,13 +14,14 @@ package protocol Objective: AnyObject {
   func lossAndGradient(_ batch: Batch, parameters: Arena) -> (loss: Double, gradientNorm: Double)
 }
 
-/// Training in memory: steps of AdamW on any network and any source of examples. A `Trainer` makes a run of it.
+/// Training in memory: an optimiser's steps on any network and any source of examples. A `Trainer` makes a run of it.
 package final class TrainingLoop {
   package var settings: TrainingSettings
   package let state: TrainingState
   private let objective: any Objective
   private let examples: any ExampleSource
   private let pool: WorkerPool
+  private let tasks: UpdateTasks
   /// Whether every step sees the first one's examples, noise and times, as in the 2-D tutorial.
   private let repeatsFirstDraw: Bool
   private var order: (epoch: Int, rows: [UInt32])?
@@ -34,6 +37,7 @@ package final class TrainingLoop {
     self.state = state
     self.settings = settings
     self.pool = pool
+    tasks = UpdateTasks(objective.plan, settings: settings, pool: pool)
     self.repeatsFirstDraw = repeatsFirstDraw
     objective.parametersChanged(state.parameters)
   }
@@ -54,7 +58,7 @@ package final class TrainingLoop {
     guard loss.isFinite && norm.isFinite else {
       throw .diverged(step: state.step + 1, loss: loss, gradientNorm: norm)
     }
-    state.update(settings, gradient: objective.gradient, norm: norm, pool: pool)
+    state.update(settings, gradient: objective.gradient, norm: norm, tasks: tasks, pool: pool)
     objective.parametersChanged(state.parameters)
     return (loss, norm)
   }

@@ -19,6 +19,7 @@ public struct TrainingOptions: Sendable {
   public var base: RunRecord?
   public var length: Length?
   public var batchSize: Int?
+  public var optimizer: TrainingSettings.Optimizer?
   public var learningRate: Double?
   public var seed: UInt64?
   /// Whether to add noise of one grey level to the pixels; a `base` that does it decides otherwise.
@@ -144,6 +145,7 @@ extension RunRecord {
     }
     settings.steps = steps
     settings.batchSize = batchSize
+    settings.optimizer = options.optimizer ?? settings.optimizer
     settings.learningRate = options.learningRate ?? settings.learningRate
     settings.seed = options.seed ?? settings.seed
     settings.dequantize = options.dequantize || settings.dequantize
@@ -178,6 +180,7 @@ extension RunRecord {
     try require("recipe", options.recipe?.rawValue, recipe.rawValue)
     try require("preset", options.preset?.rawValue, preset?.rawValue ?? "a configuration of its own")
     try require("batch-size", options.batchSize, settings.batchSize)
+    try require("optimizer", options.optimizer?.rawValue, (settings.optimizer ?? .adamW).rawValue)
     try require("learning-rate", options.learningRate, settings.learningRate)
     try require("seed", options.seed, settings.seed)
     try require("dequantize", options.dequantize ? true : nil, settings.dequantize)

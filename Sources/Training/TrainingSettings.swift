@@ -20,7 +20,9 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Of the numbers that the network's convolutions multiply; nil, in records from before it could be chosen, is Float32.
   public var precision: Precision?
 
-  /// AdamW's (Loshchilov & Hutter 2019).
+  /// nil, in records from before it could be chosen, is AdamW.
+  public var optimizer: Optimizer?
+  /// AdamW's (Loshchilov & Hutter 2019). Muon shares the rate and the weight decay.
   public var learningRate: Double
   public var betas: [Double]
   public var eps: Double
@@ -39,6 +41,14 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     /// Steps that were done when it changed.
     public var until: Int
     public var steps: Int
+  }
+
+  /// What makes a step of a gradient.
+  public enum Optimizer: String, Codable, Sendable, CaseIterable {
+    /// Loshchilov & Hutter 2019.
+    case adamW = "adamw"
+    /// Muon (Jordan et al. 2024) for the 3×3 convolutions between hidden layers, AdamW for all else.
+    case muon
   }
 
   /// How the times of a batch are drawn, all uniform in [0, 1).

@@ -34,33 +34,48 @@ package final class TrainingState {
   /// The weights to sample from: averaged where there is an average.
   package var bestParameters: Arena { average ?? parameters }
 
-  /// Clips the gradient, takes one AdamW step and moves the average.
+  /// Clips the gradient, takes one step of the optimiser and moves the average.
   ///
   /// - Parameters:
   ///   - gradient: laid out as the parameters.
   ///   - norm: its length.
-  package func update(_ settings: TrainingSettings, gradient: Arena, norm: Double, pool: WorkerPool) {
+  ///   - tasks: made of the same settings.
+  package func update(
+    _ settings: TrainingSettings, gradient: Arena, norm: Double, tasks: UpdateTasks, pool: WorkerPool
+  ) {
     let t = step + 1
     let betas = (settings.betas[0], settings.betas[1])
+    let gradientScale = Float(min(1, settings.gradientClip / (norm + 1e-6)))
     let adamW = AdamWStep(
       learningRate: Float(settings.learningRate(afterSteps: step)),
       betas: (Float(betas.0), Float(betas.1)), eps: Float(settings.eps),
       weightDecay: Float(settings.weightDecay),
       biasCorrections: (Float(1 - power(betas.0, t)), Float(1 - power(betas.1, t))),
-      gradientScale: Float(min(1, settings.gradientClip / (norm + 1e-6))))
-    let decay = settings.averageDecay.map { min($0, Double(1 + step) / Double(10 + step)) }
-    let segments = Segments(of: parameters.count)
+      gradientScale: gradientScale)
+    let muon = MuonStep(
+      learningRate: adamW.learningRate, weightDecay: adamW.weightDecay, gradientScale: gradientScale)
+    let decay = settings.averageDecay.map { Float(min($0, Double(1 + step) / Double(10 + step))) }
     pool.run(
-      segments.count,
-      sharing: (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, segments)
-    ) { shared, index, _ in
-      let (parameters, firstMoments, secondMoments, average, gradient, adamW, decay, segments) = shared
-      let segment = segments[index]
-      adamW.update(
-        parameters.mutable(segment), gradients: gradient[segment],
-        firstMoments: firstMoments.mutable(segment), secondMoments: secondMoments.mutable(segment))
+      tasks.count,
+      sharing: (parameters, firstMoments, secondMoments, average, gradient, adamW, muon, decay, tasks)
+    ) { shared, index, worker in
+      let (parameters, firstMoments, secondMoments, average, gradient, adamW, muon, decay, tasks) = shared
+      let slice: Slice
+      switch tasks[index] {
+      case .muon(let matrix):
+        slice = matrix.slice
+        let scratch = tasks.scratch[worker]
+        muon.update(
+          parameters.mutable(slice), gradients: gradient[slice], moments: firstMoments.mutable(slice),
+          rows: matrix.rows, columns: matrix.columns, scratch: scratch.mutable(scratch.all))
+      case .adamW(let segment):
+        slice = segment
+        adamW.update(
+          parameters.mutable(slice), gradients: gradient[slice],
+          firstMoments: firstMoments.mutable(slice), secondMoments: secondMoments.mutable(slice))
+      }
       if let average, let decay {
-        moveAverage(average.mutable(segment), towards: parameters[segment], decay: Float(decay))
+        moveAverage(average.mutable(slice), towards: parameters[slice], decay: decay)
       }
     }
     step = t

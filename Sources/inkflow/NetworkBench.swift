@@ -11,6 +11,7 @@ struct NetworkBench {
   private let imageCount: Int
   private let settings = TrainingSettings(recipe: .quick, steps: 1000)
   private let state: TrainingState
+  private let tasks: UpdateTasks
   private let engine: LossEngine
   private let field: FlowField
 
@@ -26,6 +27,7 @@ struct NetworkBench {
       precision: precision)
     state = TrainingState(from: Weights(reading: unet.initialParameters(seed: 0)), settings: settings)
     engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
+    tasks = UpdateTasks(engine.plan, settings: settings, pool: pool)
     engine.parametersChanged(state.parameters)
     // An evaluation has no gradients.
     field = try TrainedFlow(unet, Weights(copying: state.parameters))
@@ -71,7 +73,7 @@ struct NetworkBench {
   }
 
   private func update(norm: Double) {
-    state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
+    state.update(settings, gradient: engine.gradient, norm: norm, tasks: tasks, pool: pool)
   }
 
   private func prepare() { engine.parametersChanged(state.parameters) }

@@ -48,7 +48,10 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Images a step. (default: 32; rectified-flow: 128; at most all images)")
   var batchSize: Int?
 
-  @Option(help: "AdamW's learning rate. (default: 1e-3; rectified-flow: 1e-4)")
+  @Option(help: "muon (3×3 convolutions by Muon, the rest by AdamW) or adamw. (default: muon; rectified-flow: adamw)")
+  var optimizer: TrainingSettings.Optimizer?
+
+  @Option(help: "The learning rate. (default: 1e-3; rectified-flow: 1e-4)")
   var learningRate: Double?
 
   @Option(help: "Seed of all random numbers. (default: 0)")
@@ -118,6 +121,7 @@ struct TrainCommand: ParsableCommand {
       batchSize: batchSize, threads: threads.threads)
     options.recipe = recipe
     options.base = try config.map { try RunRecord(path: $0) }
+    options.optimizer = optimizer
     options.learningRate = learningRate
     options.seed = seed
     options.dequantize = dequantize
@@ -154,4 +158,5 @@ struct TrainCommand: ParsableCommand {
 }
 
 extension Recipe: ExpressibleByArgument {}
+extension TrainingSettings.Optimizer: ExpressibleByArgument {}
 extension UNetConfiguration.Preset: ExpressibleByArgument {}

@@ -28,11 +28,13 @@
       #expect(allocations { _ = Arena(count: 1 << 20) } >= 1)
     }
 
-    @Test(arguments: [1, 2, 3]) func trainingStep(threads: Int) throws {
+    @Test(arguments: [1, 2, 3], TrainingSettings.Optimizer.allCases)
+    func trainingStep(threads: Int, optimizer: TrainingSettings.Optimizer) throws {
       let pool = WorkerPool(threadCount: threads)
       let unet = try UNet(Self.configuration)
       var settings = TrainingSettings(recipe: .rectifiedFlow, steps: 100)
       settings.averageDecay = 0.999
+      settings.optimizer = optimizer
       let state = TrainingState(
         from: Weights(reading: unet.initialParameters(seed: 1)), settings: settings)
       let data = ImageDataset(
@@ -41,12 +43,13 @@
       let engine = LossEngine(network: unet, pool: pool, maximumBatchSize: 19)
       let examples: any ExampleSource = ImageExamples(data, dequantize: true)
       let rows = (0..<19).map { UInt32($0) }
+      let tasks = UpdateTasks(engine.plan, settings: settings, pool: pool)
       func step() {
         engine.parametersChanged(state.parameters)
         let batch = Batch(
           source: examples, rows: rows[...], seed: 0, draws: .training(step: state.step), times: .stratified)
         let norm = engine.lossAndGradient(batch, parameters: state.parameters).gradientNorm
-        state.update(settings, gradient: engine.gradient, norm: norm, pool: pool)
+        state.update(settings, gradient: engine.gradient, norm: norm, tasks: tasks, pool: pool)
       }
       step()
       #expect(allocations { for _ in 0..<3 { step() } } == 0)
