@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test example train resume sample bench peers check-scores instructions docs datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test tests example train resume sample bench peers check-scores instructions docs datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -38,8 +38,13 @@ demo: build
 	$(INKFLOW) sample outputs/demo --count 100 --columns 20
 	@echo 'Look at outputs/demo/grid.png'
 
-test: system-packages example
-	swift test -c release
+# The two builds side by side: each is a chain of modules that keeps one core busy.
+test: system-packages
+	$(MAKE) -j2 example tests
+	swift test -c release --skip-build
+
+tests: system-packages
+	swift build -c release --build-tests
 
 # The documentation's program, a package of its own that depends on this one: it trains, draws, catches an error by name
 # and cancels.

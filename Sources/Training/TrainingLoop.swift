@@ -37,7 +37,8 @@ package final class TrainingLoop {
     self.state = state
     self.settings = settings
     self.pool = pool
-    tasks = UpdateTasks(objective.plan, settings: settings, pool: pool)
+    tasks = UpdateTasks(
+      objective.plan.parameters, count: objective.plan.count, settings: settings, pool: pool)
     self.repeatsFirstDraw = repeatsFirstDraw
     objective.parametersChanged(state.parameters)
   }

@@ -20,12 +20,13 @@ package struct UpdateTasks: Sendable {
   /// [threads] Muon's memory.
   let scratch: [Arena]
 
-  package init(_ plan: ParameterPlan, settings: TrainingSettings, pool: WorkerPool) {
-    let matrices = settings.optimizer == .muon ? plan.parameters.compactMap(Self.matrix) : []
+  /// - Parameter count: the floats of an arena of the parameters, of which those that are listed may be matrices.
+  package init(_ parameters: [Parameter], count: Int, settings: TrainingSettings, pool: WorkerPool) {
+    let matrices = settings.optimizer == .muon ? parameters.compactMap(Self.matrix) : []
     // The largest ones first, so that no thread begins one when the others are done.
     tasks =
       matrices.sorted { $0.slice.count > $1.slice.count }.map { .muon($0) }
-      + Self.segments(of: plan.count, without: matrices.map(\.slice)).map { .adamW($0) }
+      + Self.segments(of: count, without: matrices.map(\.slice)).map { .adamW($0) }
     let scratchCount =
       matrices.map { MuonStep.scratchCount(rows: $0.rows, columns: $0.columns) }.max() ?? 0
     scratch = (0..<pool.threadCount).map { _ in Arena(count: scratchCount) }

@@ -27,7 +27,8 @@ struct NetworkBench {
       precision: precision)
     state = TrainingState(from: Weights(reading: unet.initialParameters(seed: 0)), settings: settings)
     engine = LossEngine(network: unet, pool: pool, maximumBatchSize: maximumBatchSize)
-    tasks = UpdateTasks(engine.plan, settings: settings, pool: pool)
+    tasks = UpdateTasks(
+      engine.plan.parameters, count: engine.plan.count, settings: settings, pool: pool)
     engine.parametersChanged(state.parameters)
     // An evaluation has no gradients.
     field = try TrainedFlow(unet, Weights(copying: state.parameters))

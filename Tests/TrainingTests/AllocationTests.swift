@@ -43,7 +43,8 @@
       let engine = LossEngine(network: unet, pool: pool, maximumBatchSize: 19)
       let examples: any ExampleSource = ImageExamples(data, dequantize: true)
       let rows = (0..<19).map { UInt32($0) }
-      let tasks = UpdateTasks(engine.plan, settings: settings, pool: pool)
+      let tasks = UpdateTasks(
+        engine.plan.parameters, count: engine.plan.count, settings: settings, pool: pool)
       func step() {
         engine.parametersChanged(state.parameters)
         let batch = Batch(

@@ -25,6 +25,9 @@ import Training
       for (i, value) in values.enumerated() { span[i] = value }
       return arena
     }
+    settings.optimizer = .adamW
+    let pool = WorkerPool(threadCount: 2)
+    let tasks = UpdateTasks([], count: count, settings: settings, pool: pool)
     let state = TrainingState(from: Weights(reading: arena(initial[...])), settings: settings)
     let gradients = try fixture.floats("gradients", shape: [10, count])
     let after = try fixture.floats("parameters_after", shape: [10, count])
@@ -37,7 +40,7 @@ import Training
       let gradient = arena(gradients[rows])
       let norm = sumOfSquares(gradient[gradient.all]).squareRoot()
       #expect(abs(norm - Double(norms[step])) < 1e-5 * norm)
-      state.update(settings, gradient: gradient, norm: norm, pool: WorkerPool(threadCount: 2))
+      state.update(settings, gradient: gradient, norm: norm, tasks: tasks, pool: pool)
       let (parameters, average) = (state.parameters, try #require(state.average))
       #expect(largestDifference(parameters[parameters.all], after[rows]) < 2e-6)
       #expect(largestDifference(average[average.all], averages[rows]) < 2e-6)
