@@ -111,7 +111,8 @@ public struct ClassifierFeatures: Sendable {
     let batchSize = min(batchSize, data.count)
     // Of small sets as many steps as of 6,000 images.
     let steps = max(epochs * data.count / batchSize, epochs * 6_000 / Self.batchSize)
-    var settings = TrainingSettings(recipe: .quick, steps: steps)
+    // No better recipe may change what pictures are measured by.
+    var settings = TrainingSettings(recipe: .quick1, steps: steps)
     settings.batchSize = batchSize
     settings.learningRate = learningRate
     settings.averageDecay = 0.998

@@ -76,7 +76,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     weightDecay = 0.01
     gradientClip = 1
     switch recipe {
-    case .quick:
+    case .quick, .quick1:
+      optimizer = recipe == .quick ? .muon : .adamW
       batchSize = 32
       times = .stratified
       learningRate = 1e-3
@@ -84,6 +85,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
       schedule = .cosine
       averageDecay = 0.999
     case .rectifiedFlow:
+      optimizer = .adamW
       batchSize = 128
       times = .independent
       learningRate = 1e-4
@@ -140,13 +142,16 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
 
 /// Settings known by name.
 public enum Recipe: String, Codable, Sendable, CaseIterable {
-  /// The best short run on a CPU that we know: a high rate that falls to zero, and averaged weights.
+  /// The best short run on a CPU that we know (`docs/recipes.md`): Muon, a high rate that falls to zero, and averaged
+  /// weights.
   case quick
+  /// What `quick` was before Muon: AdamW throughout. (Older runs' records call it "quick" too, without an optimiser.)
+  case quick1 = "quick-1"
   /// The rectified-flow article's: AdamW 1e-4, clip 1.0, 10 epochs; batch 128 and decay 0.01 are ours, as it
   /// gives neither.
   case rectifiedFlow = "rectified-flow"
 
-  public var defaultEpochs: Int { self == .quick ? 5 : 10 }
+  public var defaultEpochs: Int { self == .rectifiedFlow ? 10 : 5 }
 }
 
 /// cos x for 0 ≤ x ≤ π by its Taylor series around the nearer of 0 and π: our own, as libm's may differ in the

@@ -65,6 +65,7 @@ struct InspectCommand: ParsableCommand {
     report.add("batch_size", record.settings.batchSize)
     report.add("learning_rate", record.settings.learningRate)
     report.add("seed", "\(record.settings.seed)")
+    report.add("optimizer", record.settings.optimizer?.rawValue)
     report.add("precision", record.settings.precision?.rawValue)
     report.add("build", record.build)
     report.add(record.lossScale)

@@ -286,6 +286,7 @@ import Training
       try keys(record.settings) == [
         "steps", "batchSize", "seed", "dequantize", "times", "learningRate", "betas", "eps", "weightDecay",
         "gradientClip", "warmupSteps", "schedule", "averageDecay", "precision",
+        "optimizer",
       ])
     #expect(try keys(record.network).isDisjoint(with: ["classCount", "unconditionalClass"]))
   }
