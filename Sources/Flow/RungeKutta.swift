@@ -53,17 +53,12 @@ struct RungeKutta {
   /// The active groups whose attempt has not failed.
   private var trying: [Int] { active.filter { failures[$0] == nil } }
 
-  /// Takes the same number of equal steps with every sample.
-  mutating func takeEqualSteps<Field: VelocityField & ~Copyable>(
-    _ count: Int, of field: inout Field, from start: Double, to end: Double,
-    _ observe: (borrowing AcceptedStep) throws -> Void
+  /// Takes the same steps with every sample: from each of the times to the next.
+  mutating func takeSteps<Field: VelocityField & ~Copyable>(
+    at times: [Double], of field: inout Field, _ observe: (borrowing AcceptedStep) throws -> Void
   ) throws {
-    // By index, so that no rounding accumulates; the last is the end itself.
-    func time(_ index: Int) -> Double {
-      index == count ? end : start + (end - start) * (Double(index) / Double(count))
-    }
-    for index in 0..<count {
-      for group in active { begin(Step(start: time(index), end: time(index + 1)), group: group) }
+    for index in 0..<times.count - 1 {
+      for group in active { begin(Step(start: times[index], end: times[index + 1]), group: group) }
       try attempt(&field, fromStage: index == 0 || !tableau.isFirstSameAsLast ? 0 : 1)
       for group in active {
         if let failure = failures[group] { throw failure }
@@ -99,10 +94,20 @@ struct RungeKutta {
     let h = steps[group].size
     let first = elements(of: group).lowerBound
     for i in sums.indices { proposals[first + i] = states[first + i] + h * sums[i] }
+    checkProposals(of: group, node: node)
+  }
+
+  private mutating func checkProposals(of group: Int, node: Double) {
     if let i = elements(of: group).first(where: { !proposals[$0].isFinite }) {
       failures[group] = .nonFiniteState(
         sample: i / dimension, component: i % dimension, time: steps[group].time(atNode: node))
     }
+  }
+
+  /// Adds a term to each component of the proposals, at the ends of the steps.
+  mutating func correct(by term: (_ component: Int) -> Double) {
+    for i in proposals.indices { proposals[i] += term(i) }
+    for group in trying { checkProposals(of: group, node: 1) }
   }
 
   /// [rowsPerGroup, dimension] Σ_s weights_s k_s of one group.

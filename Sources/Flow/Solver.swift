@@ -1,7 +1,10 @@
 /// How to integrate a velocity field.
 public enum Solver: Sendable {
-  /// The same number of equal steps for every sample; nothing is estimated or rejected.
-  case fixed(ButcherTableau, steps: Int)
+  /// The same steps for every sample; nothing is estimated or rejected.
+  case fixed(ButcherTableau, steps: Int, grid: TimeGrid = .uniform)
+
+  /// The same, by a method that remembers the evaluation before.
+  case twoStep(TwoStepMethod, steps: Int, grid: TimeGrid = .uniform)
 
   /// Dormand and Prince's pair with the step control of SciPy's `solve_ivp(method="RK45")`. A step is
   /// accepted when the root mean square of error / (atol + rtol·|y|) is below 1.
@@ -53,11 +56,18 @@ extension Solver {
     }
 
     switch self {
-    case .fixed(let tableau, let steps):
-      precondition(steps > 0, "\(steps) steps; at least one is needed")
+    case .fixed(let tableau, let steps, let grid):
       var solution = RungeKutta(
         tableau, states: states, dimension: dimension, rowsPerGroup: count, time: start)
-      try solution.takeEqualSteps(steps, of: &field, from: start, to: end, observe)
+      try solution.takeSteps(at: grid.times(steps: steps, from: start, to: end), of: &field, observe)
+      states = solution.states
+      return solution.statistics
+
+    case .twoStep(let method, let steps, let grid):
+      var solution = RungeKutta(
+        .euler, states: states, dimension: dimension, rowsPerGroup: count, time: start)
+      try solution.takeSteps(
+        at: grid.times(steps: steps, from: start, to: end), of: &field, by: method, observe)
       states = solution.states
       return solution.statistics
 
@@ -91,7 +101,8 @@ extension Solver {
 extension Solver: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .fixed(let tableau, let steps): "\(tableau.name), \(steps) steps"
+    case .fixed(let tableau, let steps, let grid): "\(tableau.name), \(steps) steps\(grid.suffix)"
+    case .twoStep(let method, let steps, let grid): "\(method.name), \(steps) steps\(grid.suffix)"
     case .adaptive(let rtol, let atol, let control, _):
       "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
     }

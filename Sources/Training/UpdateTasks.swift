@@ -11,9 +11,9 @@ package struct UpdateTasks: Sendable {
 
   /// A parameter as the matrix that it multiplies inputs by.
   package struct Matrix: Sendable {
-    let slice: Slice
-    let rows: Int
-    let columns: Int
+    package let slice: Slice
+    package let rows: Int
+    package let columns: Int
   }
 
   private let tasks: [Task]

@@ -45,7 +45,7 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     help:
-      "A solver, as often as wanted: euler, midpoint, heun or rk4 with its steps (heun:10), or rk45 with its tolerance (rk45:1e-3). (default: rk45:1e-3)"
+      "A solver, as often as wanted: \(SolverOptions.Method.fixed) with its steps (heun:10) and, if it is not uniform, the grid (ab2:10:edm), or rk45 with its tolerance (rk45:1e-3). (default: rk45:1e-3)"
   )
   var solver: [SolverChoice] = []
 

@@ -137,16 +137,21 @@ extension EvaluationSession {
     plot.line([x.lowerBound / 2, level, x.upperBound * 2, level], from: .plotGrey)
     let colors: [PlotColor] = [
       .plotBlue, .plotOrange, SIMD3(0.25, 0.62, 0.35), SIMD3(0.62, 0.36, 0.71), SIMD3(0.80, 0.22, 0.27),
+      SIMD3(0.20, 0.65, 0.70), SIMD3(0.55, 0.45, 0.30), SIMD3(0.90, 0.45, 0.65),
     ]
     var legend: [(String, PlotColor)] = []
-    for (method, color) in zip(SolverOptions.Method.allCases, colors) {
-      let ours = points.filter { $0.0.choice?.method == method }.sorted { $0.1 < $1.1 }.flatMap {
+    var families: [String] = []
+    for case let family? in points.map(\.0.choice?.family) where !families.contains(family) {
+      families.append(family)
+    }
+    for (index, family) in families.enumerated() {
+      let color = colors[index % colors.count]
+      let ours = points.filter { $0.0.choice?.family == family }.sorted { $0.1 < $1.1 }.flatMap {
         [$0.1, $0.2]
       }
-      if ours.isEmpty { continue }
       plot.line(ours, thickness: 1.6, from: color)
       plot.points(ours, radius: 3.5, color, opacity: 1)
-      legend.append((method.rawValue, color))
+      legend.append((family, color))
     }
     plot.legend(legend + [("training images", .plotGrey)])
     return plot

@@ -1,31 +1,34 @@
 import ArgumentParser
 import Flow
 
-/// A solver as `evaluate --solver` names it: heun:10, rk45:1e-3.
+/// A solver as `evaluate --solver` names it: heun:10, ab2:10:edm, rk45:1e-3.
 struct SolverChoice: ExpressibleByArgument {
-  let method: SolverOptions.Method
+  /// A line of a plot: the method, and the grid where it isn't uniform.
+  let family: String
   let solver: Solver
   let text: String
 
-  static let standard = SolverChoice(.rk45, .standard, "rk45:0.001")
+  static let standard = SolverChoice("rk45", .standard, "rk45:0.001")
 
-  private init(_ method: SolverOptions.Method, _ solver: Solver, _ text: String) {
-    (self.method, self.solver, self.text) = (method, solver, text)
+  private init(_ family: String, _ solver: Solver, _ text: String) {
+    (self.family, self.solver, self.text) = (family, solver, text)
   }
 
   init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count <= 2, let method = SolverOptions.Method(rawValue: parts[0]) else { return nil }
+    guard let method = SolverOptions.Method(rawValue: parts[0]) else { return nil }
     if method == .rk45 {
-      guard let tolerance = parts.count == 2 ? Double(parts[1]) : 1e-3, tolerance > 0, tolerance <= 1 else {
+      guard parts.count <= 2, let tolerance = parts.count == 2 ? Double(parts[1]) : 1e-3, tolerance > 0, tolerance <= 1 else {
         return nil
       }
-      self.init(method, .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
+      self.init("rk45", .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
     } else {
-      guard let steps = parts.count == 2 ? Int(parts[1]) : 50, (1...1_000_000).contains(steps) else {
-        return nil
-      }
-      self.init(method, .fixed(method.tableau, steps: steps), "\(method.rawValue):\(steps)")
+      guard parts.count <= 3, let steps = parts.count > 1 ? Int(parts[1]) : 50,
+        (1...1_000_000).contains(steps), let grid = parts.count == 3 ? TimeGrid(rawValue: parts[2]) : .uniform,
+        let solver = method.solver(steps: steps, grid: grid)
+      else { return nil }
+      let suffix = grid == .uniform ? "" : ":\(grid.rawValue)"
+      self.init("\(method.rawValue)\(suffix)", solver, "\(method.rawValue):\(steps)\(suffix)")
     }
   }
 }

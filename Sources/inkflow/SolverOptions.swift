@@ -2,19 +2,26 @@ import ArgumentParser
 import Flow
 
 extension StepControl: ExpressibleByArgument {}
+extension TimeGrid: ExpressibleByArgument {}
 
 /// How the differential equation is solved.
 struct SolverOptions: ParsableArguments {
   enum Method: String, ExpressibleByArgument, CaseIterable {
-    case euler, midpoint, heun, rk4, rk45
+    case euler, midpoint, heun, rk4, ab2, dpmpp2M = "dpmpp-2m", eab2, rk45
 
-    var tableau: ButcherTableau {
+    static let fixed = "euler, midpoint, heun, rk4, ab2, dpmpp-2m and eab2"
+
+    /// nil for rk45, which has no fixed steps.
+    func solver(steps: Int, grid: TimeGrid) -> Solver? {
       switch self {
-      case .euler: .euler
-      case .midpoint: .midpoint
-      case .heun: .heun
-      case .rk4: .rk4
-      case .rk45: .dormandPrince
+      case .euler: .fixed(.euler, steps: steps, grid: grid)
+      case .midpoint: .fixed(.midpoint, steps: steps, grid: grid)
+      case .heun: .fixed(.heun, steps: steps, grid: grid)
+      case .rk4: .fixed(.rk4, steps: steps, grid: grid)
+      case .ab2: .twoStep(.adamsBashforth, steps: steps, grid: grid)
+      case .dpmpp2M: .twoStep(.dpmSolver2M, steps: steps, grid: grid)
+      case .eab2: .twoStep(.exponentialAdamsBashforth, steps: steps, grid: grid)
+      case .rk45: nil
       }
     }
   }
@@ -22,8 +29,11 @@ struct SolverOptions: ParsableArguments {
   @Option(help: "The method by which the differential equation is solved.")
   var solver = Method.rk45
 
-  @Option(help: "Steps of euler, midpoint, heun and rk4. (default: 50)")
+  @Option(help: "Steps of the other methods than rk45. (default: 50)")
   var steps: Int?
+
+  @Option(help: "Where these steps lie: uniform, or edm (short ones near the noise and near the data). (default: uniform)")
+  var grid: TimeGrid?
 
   @Option(help: "Relative tolerance of rk45. (default: 1e-3)")
   var rtol: Double?
@@ -40,11 +50,13 @@ struct SolverOptions: ParsableArguments {
   func validate() throws {
     if solver == .rk45 {
       try require(
-        steps == nil, "--steps goes with euler, midpoint, heun and rk4; rk45 takes --rtol and --atol.")
+        steps == nil && grid == nil,
+        "--steps and --grid go with \(Method.fixed); rk45 takes --rtol and --atol.")
     } else {
       try require(
         rtol == nil && atol == nil && control == nil && maxEvaluations == nil,
-        "--rtol, --atol, --control and --max-evaluations go with rk45; \(solver.rawValue) takes --steps.")
+        "--rtol, --atol, --control and --max-evaluations go with rk45; \(solver.rawValue) takes --steps and --grid."
+      )
     }
     try require("steps", steps, in: 1...1_000_000)
     try require("max-evaluations", maxEvaluations, in: 8...1_000_000_000)
@@ -56,10 +68,9 @@ struct SolverOptions: ParsableArguments {
   }
 
   var resolved: Solver {
-    solver == .rk45
-      ? .adaptive(
+    solver.solver(steps: steps ?? 50, grid: grid ?? .uniform)
+      ?? .adaptive(
         rtol: rtol ?? 1e-3, atol: atol ?? 1e-3, control: control ?? .sample,
         maximumEvaluations: maxEvaluations ?? Solver.standardMaximumEvaluations)
-      : .fixed(solver.tableau, steps: steps ?? 50)
   }
 }

@@ -378,6 +378,42 @@ import Training
     }
   }
 
+  /// An optimiser is a run's for good, and a record from before there was a choice means AdamW.
+  @Test func optimizerIsRecordedAndKept() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      func optimizer(_ run: String) throws -> TrainingSettings.Optimizer? {
+        try RunDirectory("\(directory)/\(run)").readRecord().settings.optimizer
+      }
+      for (run, options) in [
+        ("muon", []), ("adamw", ["--recipe", "quick-1"]), ("chosen", ["--optimizer", "adamw"]),
+      ] {
+        let trained = try Command.run(train(run, steps: 2, threads: 1) + options, in: directory)
+        #expect(trained.status == 0, "\(trained.errors)")
+      }
+      #expect(try ["muon", "adamw", "chosen"].map(optimizer) == [.muon, .adamW, .adamW])
+      let models = try ["muon", "adamw", "chosen"].map {
+        try bytes("\(directory)/\($0)/model/diffusion_pytorch_model.safetensors")
+      }
+      #expect(models[0] != models[1] && models[1] == models[2])
+
+      let resume = ["train", "data", "--output", "muon", "--resume", "--steps", "3", "--optimizer"]
+      let other = try Command.run(resume + ["adamw"], in: directory)
+      #expect(other.status == 78 && other.errors.contains("--optimizer is adamw"), "\(other.errors)")
+      #expect(try Command.run(resume + ["muon"], in: directory).status == 0)
+
+      let record = try String(contentsOfFile: directory + "/adamw/run.json", encoding: .utf8)
+      let older = record.split(separator: "\n").filter { !$0.contains("\"optimizer\"") }.joined(separator: "\n")
+      #expect(older != record)
+      try older.write(toFile: directory + "/older.json", atomically: true, encoding: .utf8)
+      let again = ["train", "data", "--output", "again", "--config", "older.json", "--threads", "1"]
+      let trained = try Command.run(again, in: directory)
+      #expect(trained.status == 0, "\(trained.errors)")
+      #expect(try optimizer("again") == nil)
+      #expect(try bytes(directory + "/again/model/diffusion_pytorch_model.safetensors") == models[1])
+    }
+  }
+
   @Test func badInputIsRefusedWithTheRightStatus() throws {
     try withTemporaryDirectory { directory in
       try makeData(in: directory)

@@ -27,6 +27,8 @@ import Training
     isConditional: Bool = false, change: (inout TrainingSettings) -> Void = { _ in }
   ) throws -> Trainer {
     var (network, settings) = (Self.network, settings(steps: steps))
+    // So that both are met.
+    settings.optimizer = isConditional ? .adamW : .muon
     if isConditional {
       (network.classCount, network.unconditionalClass, settings.labelDropout) = (11, 10, 0.3)
     }
