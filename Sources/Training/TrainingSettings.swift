@@ -63,6 +63,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     case constant
     /// Falls to zero at the last step as half a cosine (Loshchilov & Hutter 2017).
     case cosine
+    /// Falls to zero at the last step as a line.
+    case linear
   }
 
   /// - Parameter steps: in all; the warm-up takes at most a tenth of them.
@@ -82,7 +84,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
       times = .stratified
       learningRate = 1e-3
       warmupSteps = min(200, steps / 10)
-      schedule = .cosine
+      schedule = recipe == .quick ? .linear : .cosine
       averageDecay = 0.999
     case .rectifiedFlow:
       optimizer = .adamW
@@ -131,11 +133,11 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   public func learningRate(afterSteps step: Int) -> Double {
     let steps = earlierLengths?.first { step < $0.until }?.steps ?? steps
     if step < warmupSteps { return learningRate * Double(step + 1) / Double(warmupSteps) }
+    let progress = min(Double(step - warmupSteps) / Double(max(steps - warmupSteps, 1)), 1)
     switch schedule {
     case .constant: return learningRate
-    case .cosine:
-      let progress = Double(step - warmupSteps) / Double(max(steps - warmupSteps, 1))
-      return learningRate * 0.5 * (1 + cosine(.pi * min(progress, 1)))
+    case .cosine: return learningRate * 0.5 * (1 + cosine(.pi * progress))
+    case .linear: return learningRate * (1 - progress)
     }
   }
 }
@@ -145,7 +147,7 @@ public enum Recipe: String, Codable, Sendable, CaseIterable {
   /// The best short run on a CPU that we know (`docs/recipes.md`): Muon, a high rate that falls to zero, and averaged
   /// weights.
   case quick
-  /// What `quick` was before Muon: AdamW throughout. (Older runs' records call it "quick" too, without an optimiser.)
+  /// What `quick` was before Muon: AdamW throughout, and a rate that falls as half a cosine. (Older runs' records call it "quick" too, without an optimiser.)
   case quick1 = "quick-1"
   /// The rectified-flow article's: AdamW 1e-4, clip 1.0, 10 epochs; batch 128 and decay 0.01 are ours, as it
   /// gives neither.
