@@ -3,8 +3,8 @@ public enum Solver: Sendable {
   /// The same steps for every sample; nothing is estimated or rejected.
   case fixed(ButcherTableau, steps: Int, grid: TimeGrid = .uniform)
 
-  /// The same, by a method that remembers the evaluation before.
-  case twoStep(TwoStepMethod, steps: Int, grid: TimeGrid = .uniform)
+  /// The same, by a method that remembers evaluations, and takes one a step.
+  case multistep(MultistepMethod, steps: Int, grid: TimeGrid = .uniform)
 
   /// Dormand and Prince's pair with the step control of SciPy's `solve_ivp(method="RK45")`. A step is
   /// accepted when the root mean square of error / (atol + rtol·|y|) is below 1.
@@ -63,7 +63,7 @@ extension Solver {
       states = solution.states
       return solution.statistics
 
-    case .twoStep(let method, let steps, let grid):
+    case .multistep(let method, let steps, let grid):
       var solution = RungeKutta(
         .euler, states: states, dimension: dimension, rowsPerGroup: count, time: start)
       try solution.takeSteps(
@@ -101,8 +101,10 @@ extension Solver {
 extension Solver: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .fixed(let tableau, let steps, let grid): "\(tableau.name), \(steps) steps\(grid.suffix)"
-    case .twoStep(let method, let steps, let grid): "\(method.name), \(steps) steps\(grid.suffix)"
+    case .fixed(let tableau, let steps, let grid):
+      "\(tableau.name), \(steps) steps\(grid == .uniform ? "" : ", \(grid.rawValue) grid")"
+    case .multistep(let method, let steps, let grid):
+      "\(method.name), \(steps) steps\(grid == .uniform ? "" : ", \(grid.rawValue) grid")"
     case .adaptive(let rtol, let atol, let control, _):
       "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
     }

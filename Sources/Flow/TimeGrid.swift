@@ -3,9 +3,12 @@ public enum TimeGrid: String, Sendable, CaseIterable {
   /// Steps of one length.
   case uniform
   /// Karras et al. 2022, "Elucidating the design space of diffusion-based generative models", equation 5, with ρ = 7,
-  /// σ from 80 down to 0.002 and then 0, and t = 1/(1 + σ): short steps near the noise, and near the data. As
-  /// facebookresearch/flow_matching takes it for its images, but for the first time, which is 0 here.
+  /// σ = (1 − t)/t from 80 down to 0.002: short steps near the noise, and near the data. As facebookresearch/flow_matching
+  /// takes it for its images, but for the first time, which is 0 here.
   case edm
+  /// The same formula over σ from 20 down to 0.02, which serves few steps better (`docs/recipes.md`): the first one then ends
+  /// at t = 0.048, the last begins at 0.98.
+  case fineEnds = "fine-ends"
 
   /// The times, `steps` + 1 of them, from `start` to `end`, both exact. The grid is of 0…1: it is scaled to another stretch
   /// of time, and met in reverse order where time runs backward.
@@ -15,27 +18,26 @@ public enum TimeGrid: String, Sendable, CaseIterable {
       if index == 0 { return start }
       if index == steps { return end }
       // By index, so that no rounding accumulates.
-      return start + (end - start) * (start < end ? fraction(index, of: steps) : 1 - fraction(steps - index, of: steps))
+      return start
+        + (end - start) * (start < end ? fraction(index, of: steps) : 1 - fraction(steps - index, of: steps))
     }
   }
 
+  /// The time of a step's end, other than the last one's.
   private func fraction(_ index: Int, of steps: Int) -> Double {
+    // The seventh roots of the ends of σ.
     switch self {
-    case .uniform: return Double(index) / Double(steps)
-    case .edm:
-      let (first, last) = (1.870_122_253_538_596_8, 0.411_559_713_783_607_95)  // 80 and 0.002 to the power of 1/7
-      let root = first + (last - first) * (Double(index) / Double(steps - 1))
-      let square = root * root
-      return 1 / (1 + square * square * square * root)
+    case .uniform: Double(index) / Double(steps)
+    case .edm: Self.time(1.870_122_253_538_596_8, 0.411_559_713_783_607_95, Double(index) / Double(steps - 1))
+    case .fineEnds:
+      Self.time(1.534_127_404_634_391, 0.571_860_367_967_821_4, Double(index - 1) / Double(max(steps - 2, 1)))
     }
   }
-}
 
-extension TimeGrid {
-  var suffix: String {
-    switch self {
-    case .uniform: ""
-    case .edm: ", edm grid"
-    }
+  /// t = 1/(1 + σ), where σ^(1/7) is a share of the way from one end to the other.
+  private static func time(_ first: Double, _ last: Double, _ share: Double) -> Double {
+    let root = first + (last - first) * share
+    let square = root * root
+    return 1 / (1 + square * square * square * root)
   }
 }

@@ -97,7 +97,8 @@ package struct MuonStep: Sendable {
 
   /// [rows, columns] · [columns, columns].
   private static func product(
-    _ a: Destination, _ b: Destination, rows: Int, columns: Int, into c: Destination, accumulates: Bool = false
+    _ a: Destination, _ b: Destination, rows: Int, columns: Int, into c: Destination,
+    accumulates: Bool = false
   ) {
     Contraction(
       rows: rows, columns: columns, aRow: columns, cRow: columns,

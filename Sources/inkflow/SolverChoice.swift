@@ -18,13 +18,16 @@ struct SolverChoice: ExpressibleByArgument {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     guard let method = SolverOptions.Method(rawValue: parts[0]) else { return nil }
     if method == .rk45 {
-      guard parts.count <= 2, let tolerance = parts.count == 2 ? Double(parts[1]) : 1e-3, tolerance > 0, tolerance <= 1 else {
+      guard parts.count <= 2, let tolerance = parts.count == 2 ? Double(parts[1]) : 1e-3, tolerance > 0,
+        tolerance <= 1
+      else {
         return nil
       }
       self.init("rk45", .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
     } else {
       guard parts.count <= 3, let steps = parts.count > 1 ? Int(parts[1]) : 50,
-        (1...1_000_000).contains(steps), let grid = parts.count == 3 ? TimeGrid(rawValue: parts[2]) : .uniform,
+        (1...1_000_000).contains(steps),
+        let grid = parts.count == 3 ? TimeGrid(rawValue: parts[2]) : .uniform,
         let solver = method.solver(steps: steps, grid: grid)
       else { return nil }
       let suffix = grid == .uniform ? "" : ":\(grid.rawValue)"

@@ -7,9 +7,11 @@ extension TimeGrid: ExpressibleByArgument {}
 /// How the differential equation is solved.
 struct SolverOptions: ParsableArguments {
   enum Method: String, ExpressibleByArgument, CaseIterable {
-    case euler, midpoint, heun, rk4, ab2, dpmpp2M = "dpmpp-2m", eab2, rk45
+    case euler, midpoint, heun, rk4, ab2
+    case dpmpp2M = "dpmpp-2m"
+    case eab3, rk45
 
-    static let fixed = "euler, midpoint, heun, rk4, ab2, dpmpp-2m and eab2"
+    static let fixed = "euler, midpoint, heun, rk4, ab2, dpmpp-2m and eab3"
 
     /// nil for rk45, which has no fixed steps.
     func solver(steps: Int, grid: TimeGrid) -> Solver? {
@@ -18,9 +20,9 @@ struct SolverOptions: ParsableArguments {
       case .midpoint: .fixed(.midpoint, steps: steps, grid: grid)
       case .heun: .fixed(.heun, steps: steps, grid: grid)
       case .rk4: .fixed(.rk4, steps: steps, grid: grid)
-      case .ab2: .twoStep(.adamsBashforth, steps: steps, grid: grid)
-      case .dpmpp2M: .twoStep(.dpmSolver2M, steps: steps, grid: grid)
-      case .eab2: .twoStep(.exponentialAdamsBashforth, steps: steps, grid: grid)
+      case .ab2: .multistep(.adamsBashforth2, steps: steps, grid: grid)
+      case .dpmpp2M: .multistep(.dpmSolver2M, steps: steps, grid: grid)
+      case .eab3: .multistep(.exponentialAdamsBashforth3, steps: steps, grid: grid)
       case .rk45: nil
       }
     }
@@ -32,7 +34,10 @@ struct SolverOptions: ParsableArguments {
   @Option(help: "Steps of the other methods than rk45. (default: 50)")
   var steps: Int?
 
-  @Option(help: "Where these steps lie: uniform, or edm (short ones near the noise and near the data). (default: uniform)")
+  @Option(
+    help:
+      "Where these steps lie: uniform, or with short ones near the noise and near the data: fine-ends, or edm, whose are shorter. (default: uniform)"
+  )
   var grid: TimeGrid?
 
   @Option(help: "Relative tolerance of rk45. (default: 1e-3)")

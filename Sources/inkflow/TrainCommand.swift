@@ -21,7 +21,10 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The run's directory. (default: outputs/ and the data set's name)")
   var output: String?
 
-  @Option(help: "quick (short CPU runs), quick-1 (what it was before Muon) or rectified-flow (the article's settings). (default: quick)")
+  @Option(
+    help:
+      "quick (short CPU runs), quick-1 (what it was before Muon) or rectified-flow (the article's settings). (default: quick)"
+  )
   var recipe: Recipe?
 
   @Option(
@@ -48,7 +51,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Images a step. (default: 32; rectified-flow: 128; at most all images)")
   var batchSize: Int?
 
-  @Option(help: "muon (3×3 convolutions by Muon, the rest by AdamW) or adamw. (default: muon; other recipes: adamw)")
+  @Option(
+    help: "muon (3×3 convolutions by Muon, the rest by AdamW) or adamw. (default: muon; other recipes: adamw)"
+  )
   var optimizer: TrainingSettings.Optimizer?
 
   @Option(help: "The learning rate. (default: 1e-3; rectified-flow: 1e-4)")

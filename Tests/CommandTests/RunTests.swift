@@ -403,7 +403,8 @@ import Training
       #expect(try Command.run(resume + ["muon"], in: directory).status == 0)
 
       let record = try String(contentsOfFile: directory + "/adamw/run.json", encoding: .utf8)
-      let older = record.split(separator: "\n").filter { !$0.contains("\"optimizer\"") }.joined(separator: "\n")
+      let older = record.split(separator: "\n").filter { !$0.contains("\"optimizer\"") }.joined(
+        separator: "\n")
       #expect(older != record)
       try older.write(toFile: directory + "/older.json", atomically: true, encoding: .utf8)
       let again = ["train", "data", "--output", "again", "--config", "older.json", "--threads", "1"]

@@ -10,7 +10,8 @@ import Training
     preset: UNetConfiguration.Preset, optimizer: TrainingSettings.Optimizer
   ) throws {
     let (side, channels) = preset.standardImage
-    let plan = try UNet(UNetConfiguration(preset, height: side, width: side, channels: channels)).plan.parameters
+    let plan = try UNet(UNetConfiguration(preset, height: side, width: side, channels: channels)).plan
+      .parameters
     var settings = TrainingSettings(recipe: .quick, steps: 10)
     settings.optimizer = optimizer
     let tasks = UpdateTasks(

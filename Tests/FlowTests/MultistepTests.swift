@@ -3,22 +3,22 @@ import Foundation
 import TestSupport
 import Testing
 
-extension TwoStepMethod: CustomTestStringConvertible {
+extension MultistepMethod: CustomTestStringConvertible {
   public var testDescription: String { name }
 }
 
-@Suite struct TwoStepTests {
-  static let methods: [TwoStepMethod] = [.adamsBashforth, .dpmSolver2M, .exponentialAdamsBashforth]
+@Suite struct MultistepTests {
+  static let methods: [MultistepMethod] = [.adamsBashforth2, .dpmSolver2M, .exponentialAdamsBashforth3]
 
   /// The largest error at the end, with each number of steps.
   private func errors(
-    _ method: TwoStepMethod, _ grid: TimeGrid, steps: [Int], _ field: some VelocityField,
+    _ method: MultistepMethod, _ grid: TimeGrid, steps: [Int], _ field: some VelocityField,
     from start: ([Double], time: Double), to end: ([Double], time: Double)
   ) throws -> [Double] {
     try steps.map { steps in
       var field = field
       var states = start.0
-      try Solver.twoStep(method, steps: steps, grid: grid)
+      try Solver.multistep(method, steps: steps, grid: grid)
         .integrate(&field, from: start.time, to: end.time, states: &states)
       return zip(states, end.0).map { abs($0 - $1) }.reduce(0, max)
     }
@@ -26,7 +26,7 @@ extension TwoStepMethod: CustomTestStringConvertible {
 
   /// y′ = y² cos t, whose solution is 1/(1/y₀ − sin t).
   @Test(arguments: methods, [true, false])
-  func orderOnANonlinearField(method: TwoStepMethod, isForward: Bool) throws {
+  func orderOnANonlinearField(method: MultistepMethod, isForward: Bool) throws {
     let field = ClosureField(dimension: 1) { y, t in [y[0] * y[0] * cos(t)] }
     let ends = [([0.8], time: 0.0), ([1 / (1.25 - sin(0.7))], time: 0.7)]
     let errors = try errors(
@@ -37,7 +37,7 @@ extension TwoStepMethod: CustomTestStringConvertible {
 
   /// The exact map of a Gaussian, from noise to data. (The EDM grid's first and last steps don't become shorter with
   /// their number.)
-  @Test(arguments: methods) func orderFromNoiseToData(method: TwoStepMethod) throws {
+  @Test(arguments: methods) func orderFromNoiseToData(method: MultistepMethod) throws {
     let noise = [0.7, -1.1]
     let errors = try errors(
       method, .uniform, steps: [512, 1024], gaussian, from: (noise, time: 0),
@@ -47,8 +47,8 @@ extension TwoStepMethod: CustomTestStringConvertible {
   }
 
   /// Where all data are one point, the data prediction is that point from everywhere, and one step leads there.
-  @Test(arguments: [TwoStepMethod.dpmSolver2M, .exponentialAdamsBashforth], TimeGrid.allCases)
-  func aConstantDataPredictionIsSolvedExactly(method: TwoStepMethod, grid: TimeGrid) throws {
+  @Test(arguments: [MultistepMethod.dpmSolver2M, .exponentialAdamsBashforth3], TimeGrid.allCases)
+  func aConstantDataPredictionIsSolvedExactly(method: MultistepMethod, grid: TimeGrid) throws {
     let field = ClosureField(dimension: 2) { x, t in [(1.5 - x[0]) / (1 - t), (-0.5 - x[1]) / (1 - t)] }
     for steps in [1, 2, 3, 10] {
       let error = try errors(
@@ -63,30 +63,31 @@ extension TwoStepMethod: CustomTestStringConvertible {
     for steps in [1, 2, 3, 10, 49] {
       let first = grid.times(steps: steps, from: 0, to: 1)[1]
       let error = try errors(
-        .adamsBashforth, grid, steps: [steps], field, from: ([0.7], time: 0),
+        .adamsBashforth2, grid, steps: [steps], field, from: ([0.7], time: 0),
         to: ([0.7 - 1 + 1.5 * (1 - first * first)], time: 1))
       #expect(error[0] < 1e-12, "\(steps) steps: \(error[0])")
     }
   }
 
-  /// A data prediction linear in time likewise; the first step's error vanishes towards the data.
-  @Test(arguments: TimeGrid.allCases) func aDataPredictionLinearInTime(grid: TimeGrid) throws {
-    let field = ClosureField(dimension: 1) { x, t in [(2 * t - 0.5 - x[0]) / (1 - t)] }
-    for steps in [2, 3, 10, 49] {
+  /// A data prediction quadratic in time likewise; the first steps' errors vanish towards the data.
+  @Test(arguments: TimeGrid.allCases) func aDataPredictionQuadraticInTime(grid: TimeGrid) throws {
+    let field = ClosureField(dimension: 1) { x, t in [(3 * t * t - t - 0.5 - x[0]) / (1 - t)] }
+    for steps in [3, 4, 10, 49] {
       let error = try errors(
-        .exponentialAdamsBashforth, grid, steps: [steps], field, from: ([0.7], time: 0), to: ([1.5], time: 1))
+        .exponentialAdamsBashforth3, grid, steps: [steps], field, from: ([0.7], time: 0), to: ([1.5], time: 1)
+      )
       #expect(error[0] < 1e-11, "\(steps) steps: \(error[0])")
     }
   }
 
   @Test(arguments: methods, TimeGrid.allCases)
-  func oneEvaluationAStepAndNoneOutside(method: TwoStepMethod, grid: TimeGrid) throws {
+  func oneEvaluationAStepAndNoneOutside(method: MultistepMethod, grid: TimeGrid) throws {
     for (start, end) in [(0.0, 1.0), (1.0, 0.0), (0.03, 0.29), (0.29, 0.03)] {
       for steps in [1, 2, 3, 10, 49] {
         var field = RecordingField(gaussian)
         var states = [0.7, -1.1, 0.2, 0.3]
         var ends: [Double] = []
-        let statistics = try Solver.twoStep(method, steps: steps, grid: grid)
+        let statistics = try Solver.multistep(method, steps: steps, grid: grid)
           .integrate(&field, from: start, to: end, states: &states) { ends.append($0.end) }
         #expect(statistics.evaluations == [steps, steps] && statistics.calls == steps)
         #expect(ends.count == steps && ends.last == end)
@@ -97,10 +98,10 @@ extension TwoStepMethod: CustomTestStringConvertible {
   }
 
   @Test(arguments: methods)
-  func sampleAloneHasTheSameBits(method: TwoStepMethod) throws {
+  func sampleAloneHasTheSameBits(method: MultistepMethod) throws {
     var random = TestRandom(seed: 1)
     let noise = random.normals(128)
-    let solver = Solver.twoStep(method, steps: 7, grid: .edm)
+    let solver = Solver.multistep(method, steps: 7, grid: .edm)
     let together = try solver.solve(mixture, from: noise)
     for sample in [0, 1, 31, 63] {
       let range = 2 * sample..<2 * sample + 2
@@ -109,31 +110,34 @@ extension TwoStepMethod: CustomTestStringConvertible {
   }
 
   /// A field that overflows ends the solve by name.
-  @Test(arguments: methods) func whatIsNotFiniteIsAnError(method: TwoStepMethod) throws {
+  @Test(arguments: methods) func whatIsNotFiniteIsAnError(method: MultistepMethod) throws {
     let field = ClosureField(dimension: 1) { y, t in [t < 0.5 ? 1 : .infinity] }
     let error = #expect(throws: SolverError.self) {
-      try Solver.twoStep(method, steps: 4).solve(field, from: [0])
+      try Solver.multistep(method, steps: 4).solve(field, from: [0])
     }
     #expect(error == .nonFiniteVelocity(sample: 0, component: 0, time: 0.5))
     let growing = ClosureField(dimension: 1) { _, _ in [1e308] }
     let overflow = #expect(throws: SolverError.self) {
-      try Solver.twoStep(method, steps: 4).solve(growing, from: [1.7e308])
+      try Solver.multistep(method, steps: 4).solve(growing, from: [1.7e308])
     }
     #expect(overflow == .nonFiniteState(sample: 0, component: 0, time: 0.25))
   }
 
-  /// flow_matching's formula with powers: `σ = (80^⅐ + i/(n − 1)·(0.002^⅐ − 80^⅐))⁷`, t = 1 − σ/(1 + σ).
-  @Test(arguments: [1, 2, 3, 10, 50]) func edmGrid(steps: Int) throws {
-    let times = TimeGrid.edm.times(steps: steps, from: 0, to: 1)
-    #expect(times.count == steps + 1 && times.first == 0 && times.last == 1)
-    for i in times.indices.dropFirst().dropLast() {
-      let share = Double(i) / Double(steps - 1)
-      let (most, least) = (pow(80, 1.0 / 7), pow(0.002, 1.0 / 7))
-      let sigma = pow(most + share * (least - most), 7)
-      #expect(abs(times[i] - (1 - sigma / (1 + sigma))) < 1e-12)
-      #expect(times[i] > times[i - 1] && times[i] < 1)
+  /// The formula with powers: σ = (σ₀^⅐ + share·(σ₁^⅐ − σ₀^⅐))⁷, t = 1 − σ/(1 + σ).
+  @Test(arguments: [1, 2, 3, 10, 50]) func grids(steps: Int) throws {
+    for (grid, most, least, first, last) in [
+      (TimeGrid.edm, 80.0, 0.002, 0, steps - 1), (.fineEnds, 20, 0.02, 1, max(steps - 1, 2)),
+    ] {
+      let times = grid.times(steps: steps, from: 0, to: 1)
+      #expect(times.count == steps + 1 && times.first == 0 && times.last == 1)
+      for i in times.indices.dropFirst().dropLast() {
+        let share = Double(i - first) / Double(last - first)
+        let sigma = pow(pow(most, 1.0 / 7) + share * (pow(least, 1.0 / 7) - pow(most, 1.0 / 7)), 7)
+        #expect(abs(times[i] - (1 - sigma / (1 + sigma))) < 1e-12)
+        #expect(times[i] > times[i - 1] && times[i] < 1)
+      }
+      let backward = grid.times(steps: steps, from: 1, to: 0)
+      #expect(zip(backward, times.reversed()).allSatisfy { abs($0 - $1) < 1e-15 })
     }
-    let backward = TimeGrid.edm.times(steps: steps, from: 1, to: 0)
-    #expect(zip(backward, times.reversed()).allSatisfy { abs($0 - $1) < 1e-15 })
   }
 }
