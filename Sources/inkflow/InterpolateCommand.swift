@@ -11,8 +11,8 @@ struct InterpolateCommand: ParsableCommand {
     discussion: """
       Goes from one noise to another along a great circle, and draws an image from each noise on the way: one \
       row a pair, from sample --from to sample --to, numbered as 'sample' does. With --dataset the two are \
-      images of a split, by their number in it, which are first taken back to their noise, by rk45 with \
-      rtol = atol = 1e-5. A model with classes draws a row in one class, by default that of its first sample.
+      images of a split, by their number in it, which are first taken back to their noise, as 'invert' does. A \
+      model with classes draws a row in one class, by default that of its first sample.
       """)
 
   @OptionGroup var model: ModelOptions
@@ -116,10 +116,10 @@ struct InterpolateCommand: ParsableCommand {
       numbers: Array(first) + Array(last),
       for: flow)
     let labels = try label.labels(of: source.labels, count: 2 * rows, for: flow)
-    return try flow.transport(
-      flow.values(ofPixels: source.pixels), from: 1, to: 0, solver: .adaptive(rtol: 1e-5, atol: 1e-5),
-      labels: labels, on: pool, progress: { _ in try Interruption.check() }
-    ).values
+    return try flow.invert(
+      flow.values(ofPixels: source.pixels), rtol: 1e-5, atol: 1e-5, labels: labels, on: pool,
+      progress: { _ in try Interruption.check() }
+    ).noise.values
   }
 
   /// [rows, frames, height, width, channels].

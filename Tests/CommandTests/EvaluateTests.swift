@@ -35,7 +35,7 @@ import Testing
       ])
       #expect(trained.status == 0, "\(trained.errors)")
 
-      let model = ["evaluate", "run", "data", "--solver", "euler:2", "--solver", "rk45:1e-1", "--json"]
+      let model = ["evaluate", "run", "data", "--solver", "eab3:2:edm", "--solver", "rk45:1e-1", "--json"]
       let first = try run(model + ["--count", "24", "--seeds", "2", "--features", "points.safetensors"])
       #expect(first.status == 0, "\(first.errors)")
       let found = try object(first.output)
@@ -49,7 +49,7 @@ import Testing
       let classifier = try #require(found["classifier"] as? [String: Any])
       #expect(classifier["accuracy"] as? Double == 1 && classifier["checksum"] is String)
       let results = try #require(found["results"] as? [[String: Any]])
-      #expect(results.map { $0["solver"] as? String } == ["euler:2", "rk45:0.1"])
+      #expect(results.map { $0["solver"] as? String } == ["eab3:2:edm", "rk45:0.1"])
       for result in results {
         #expect(
           Set(result.keys) == [
@@ -189,6 +189,8 @@ import Testing
         (["--samples", images, "run", "data"], 64, "give the DATASET alone"),
         (["data"], 64, "give a MODEL and a DATASET"),
         (["run", "data", "--solver", "rk45:0"], 64, "rk45:0"),
+        (["run", "data", "--solver", "rk45:1e-3:edm"], 64, "rk45:1e-3:edm"),
+        (["run", "data", "--solver", "eab3:10:odd"], 64, "eab3:10:odd"),
       ] as [([String], Int32, String)] {
         let result = try Command.run(["evaluate"] + arguments, in: directory)
         #expect(result.status == status && result.errors.contains(words), "\(arguments): \(result.errors)")

@@ -158,7 +158,7 @@ import Testing
     _ = try report(
       [
         "interpolate", "run", "--dataset", "data", "--split", "train", "--from", "1", "--to", "7", "--frames",
-        "4", "--rtol", "1e-5", "--atol", "1e-5", "--output", "images.png",
+        "4", "--rtol", "1e-6", "--atol", "1e-6", "--output", "images.png",
       ], in: directory)
     let images = try picture(directory + "/images.png")
     let data = try ImageDataset.load(directory + "/data", split: .train)

@@ -435,13 +435,17 @@ import Training
     }
   }
 
-  @Test func warmupAndCosine() {
+  @Test func warmupThenCosineOrLine() {
     var settings = settings(steps: 102)
-    let rates = (0..<102).map { settings.learningRate(afterSteps: $0) }
-    #expect(abs(rates[0] - 0.5e-3) < 1e-12 && abs(rates[1] - 1e-3) < 1e-12)
-    for step in 2..<102 {
-      let expected = 1e-3 * 0.5 * (1 + cos(Double.pi * Double(step - 2) / 100))
-      #expect(abs(rates[step] - expected) < 1e-15)
+    for (schedule, shape) in [
+      (.cosine, { 0.5 * (1 + cos(Double.pi * $0)) }), (.linear, { 1 - $0 }),
+    ] as [(TrainingSettings.Schedule, (Double) -> Double)] {
+      settings.schedule = schedule
+      let rates = (0..<102).map { settings.learningRate(afterSteps: $0) }
+      #expect(abs(rates[0] - 0.5e-3) < 1e-12 && abs(rates[1] - 1e-3) < 1e-12)
+      for step in 2..<102 {
+        #expect(abs(rates[step] - 1e-3 * shape(Double(step - 2) / 100)) < 1e-15)
+      }
     }
     settings.schedule = .constant
     #expect(settings.learningRate(afterSteps: 77) == 1e-3)
