@@ -37,6 +37,7 @@ enum Main {
     signal(SIGXFSZ, SIG_IGN)
     guard cpuIsSufficient else { exit(with: insufficientCPU, status: 78) }
     requireText()
+    requireCommand()
     do {
       var command: any ParsableCommand
       do {
@@ -73,6 +74,33 @@ enum Main {
           "the argument '\(shown)' is not UTF-8; rename that file or directory, or run from within it: its "
           + "name is '.' there", status: 64)
     }
+  }
+
+  /// The parser would call a misspelt command an unexpected argument.
+  private static func requireCommand() {
+    let names = Inkflow.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    guard CommandLine.arguments.count > 1, case let name = CommandLine.arguments[1], !name.hasPrefix("-"),
+      !names.contains(name)
+    else { return }
+    let nearest = names.map { (name: $0, edits: edits(from: name, to: $0)) }.min { $0.edits < $1.edits }
+    let meant = nearest.flatMap { $0.edits <= 2 ? "; did you mean '\($0.name)'?" : nil } ?? ";"
+    exit(with: "there is no command '\(name)'\(meant) 'inkflow help' lists all commands", status: 64)
+  }
+
+  /// Letters to insert, leave out, replace, or swap with their neighbours.
+  private static func edits(from a: String, to b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    var rows = [Array(0...b.count)]
+    for i in a.indices {
+      var row = [i + 1]
+      for j in b.indices {
+        var best = min(rows[i][j] + (a[i] == b[j] ? 0 : 1), rows[i][j + 1] + 1, row[j] + 1)
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+        row.append(best)
+      }
+      rows.append(row)
+    }
+    return rows[a.count][b.count]
   }
 
   private static func exit(with message: String, status: Int32) -> Never {

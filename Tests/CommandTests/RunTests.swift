@@ -433,6 +433,8 @@ import Training
       }
       for (arguments, status, part) in [
         (["sample", "nowhere"], 66, "'nowhere'"),
+        (["smaple", "run"], 64, "no command 'smaple'; did you mean 'sample'?"),
+        (["frobnicate"], 64, "no command 'frobnicate'; 'inkflow help' lists all"),
         (["train", "nowhere"], 66, "nowhere"),
         (["train", "odd", "--output", "other", "--batch-size", "1"], 78, "8 or 12"),
         (["train", "uneven", "--output", "other"], 65, "12×12"),
