@@ -12,7 +12,7 @@ ARGS ?=
 INKFLOW = .build/release/inkflow
 length = $(if $(MINUTES),--minutes $(MINUTES))
 
-.PHONY: help build demo test tests example train resume sample bench peers check-scores instructions docs datasets format lint clean system-packages check-diffusers
+.PHONY: help build demo test build-tests example train resume sample bench peers check-scores instructions docs datasets format lint clean system-packages check-diffusers
 
 help:
 	@echo 'make demo      train on the built-in data for two or three minutes and draw a sheet of samples'
@@ -40,10 +40,10 @@ demo: build
 
 # The two builds side by side: each is a chain of modules that keeps one core busy.
 test: system-packages
-	$(MAKE) -j2 example tests
+	$(MAKE) -j2 example build-tests
 	swift test -c release --skip-build
 
-tests: system-packages
+build-tests: system-packages
 	swift build -c release --build-tests
 
 # The documentation's program, a package of its own that depends on this one: it trains, draws, catches an error by name

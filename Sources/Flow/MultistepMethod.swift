@@ -68,42 +68,37 @@ extension MultistepMethod {
   }
 }
 
-extension RungeKutta {
-  /// Takes the same steps with every sample, by a method that remembers evaluations. The tableau is Euler's.
-  mutating func takeSteps<Field: VelocityField & ~Copyable>(
-    at times: [Double], of field: inout Field, by method: MultistepMethod,
-    _ observe: (borrowing AcceptedStep) throws -> Void
-  ) throws {
-    // The latest first: p[n], p[n, n−1], …, each [count, dimension].
-    var differences: [[Double]] = []
-    for index in 0..<times.count - 1 {
-      let step = Step(start: times[index], end: times[index + 1])
-      for group in active { begin(step, group: group) }
-      try attempt(&field, fromStage: 0)
-      var newer = [quantity(of: method, at: step.start)]
+extension MultistepMethod {
+  /// What the evaluations so far have left.
+  struct History {
+    /// The latest first: p[n], p[n, n−1], …, each [count, dimension].
+    private var differences: [[Double]] = []
+
+    /// Adds the evaluation at the start of step `index`: the states there and their velocities, [count, dimension].
+    mutating func add(
+      _ method: MultistepMethod, states: [Double], velocities: [Double], at times: [Double], _ index: Int
+    ) {
+      let time = times[index]
+      let value =
+        switch method.quantity {
+        case .velocity: velocities
+        case .dataPrediction: zip(states, velocities).map { $0 + (1 - time) * $1 }
+        }
+      var newer = [value]
       for (order, older) in differences.prefix(method.order - 1).enumerated() {
-        let time = step.start - times[index - order - 1]
-        newer.append(zip(newer[order], older).map { ($0 - $1) / time })
+        let stretch = time - times[index - order - 1]
+        newer.append(zip(newer[order], older).map { ($0 - $1) / stretch })
       }
       differences = newer
-      if index > 0 {
-        let integrals = method.integrals(times[index - 1], step.start, step.end)
-        for (integral, difference) in zip(integrals, differences.dropFirst()) {
-          correct { integral * difference[$0] }
-        }
-      }
-      for group in active {
-        if let failure = failures[group] { throw failure }
-        try accept(group: group, rejections: 0, observe)
-      }
     }
-  }
 
-  /// [count, dimension] What a method extrapolates, after an attempt.
-  private func quantity(of method: MultistepMethod, at time: Double) -> [Double] {
-    switch method.quantity {
-    case .velocity: slopes
-    case .dataPrediction: states.indices.map { states[$0] + (1 - time) * slopes[$0] }
+    /// J and the divided difference of each term of step `index` beyond Euler's.
+    func terms(
+      of method: MultistepMethod, at times: [Double], _ index: Int
+    ) -> [(integral: Double, difference: [Double])] {
+      if index == 0 { return [] }
+      let integrals = method.integrals(times[index - 1], times[index], times[index + 1])
+      return Array(zip(integrals, differences.dropFirst()))
     }
   }
 }

@@ -54,12 +54,17 @@ struct RungeKutta {
   private var trying: [Int] { active.filter { failures[$0] == nil } }
 
   /// Takes the same steps with every sample: from each of the times to the next.
+  ///
+  /// - Parameter method: what makes of Euler's steps those of a method that remembers evaluations.
   mutating func takeSteps<Field: VelocityField & ~Copyable>(
-    at times: [Double], of field: inout Field, _ observe: (borrowing AcceptedStep) throws -> Void
+    at times: [Double], of field: inout Field, by method: MultistepMethod? = nil,
+    _ observe: (borrowing AcceptedStep) throws -> Void
   ) throws {
+    var history = MultistepMethod.History()
     for index in 0..<times.count - 1 {
       for group in active { begin(Step(start: times[index], end: times[index + 1]), group: group) }
       try attempt(&field, fromStage: index == 0 || !tableau.isFirstSameAsLast ? 0 : 1)
+      if let method { correct(by: method, &history, at: times, index) }
       for group in active {
         if let failure = failures[group] { throw failure }
         try accept(group: group, rejections: 0, observe)
@@ -104,9 +109,14 @@ struct RungeKutta {
     }
   }
 
-  /// Adds a term to each component of the proposals, at the ends of the steps.
-  mutating func correct(by term: (_ component: Int) -> Double) {
-    for i in proposals.indices { proposals[i] += term(i) }
+  /// Adds what a method has beyond Euler's step to the proposals of step `index`.
+  private mutating func correct(
+    by method: MultistepMethod, _ history: inout MultistepMethod.History, at times: [Double], _ index: Int
+  ) {
+    history.add(method, states: states, velocities: slopes, at: times, index)
+    for (integral, difference) in history.terms(of: method, at: times, index) {
+      for i in proposals.indices { proposals[i] += integral * difference[i] }
+    }
     for group in trying { checkProposals(of: group, node: 1) }
   }
 

@@ -102,12 +102,16 @@ extension Solver: CustomStringConvertible {
   public var description: String {
     switch self {
     case .fixed(let tableau, let steps, let grid):
-      "\(tableau.name), \(steps) steps\(grid == .uniform ? "" : ", \(grid.rawValue) grid")"
+      Self.description(tableau.name, steps, grid)
     case .multistep(let method, let steps, let grid):
-      "\(method.name), \(steps) steps\(grid == .uniform ? "" : ", \(grid.rawValue) grid")"
+      Self.description(method.name, steps, grid)
     case .adaptive(let rtol, let atol, let control, _):
       "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
     }
+  }
+
+  private static func description(_ method: String, _ steps: Int, _ grid: TimeGrid) -> String {
+    "\(method), \(steps) steps\(grid == .uniform ? "" : ", \(grid.rawValue) grid")"
   }
 }
 

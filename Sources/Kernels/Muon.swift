@@ -16,7 +16,8 @@ package struct MuonStep: Sendable {
 
   /// β.
   private static let momentum: Float = 0.95
-  /// a, b and c of the Newton–Schulz iteration: steep at 0, and within 0.7 to 1.2 after five times.
+  /// a, b and c of the Newton–Schulz iteration: steep at 0. After five times a singular value from 0.002 to 1 has become one
+  /// from 0.68 to 1.21.
   private static let coefficients: (Float, Float, Float) = (3.4445, -4.7750, 2.0315)
   private static let iterations = 5
 

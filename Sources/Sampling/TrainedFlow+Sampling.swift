@@ -166,10 +166,8 @@ extension TrainedFlow {
     let size = shape.count
     precondition(
       times.allSatisfy { (min(start, end)...max(start, end)).contains($0) }, "a time outside the integration")
-    if case .adaptive = solver {
-    } else {
-      precondition(times.isEmpty, "steps of fixed size can't be interpolated")
-    }
+    let isAdaptive = if case .adaptive = solver { true } else { false }
+    precondition(isAdaptive || times.isEmpty, "steps of fixed size can't be interpolated")
     precondition(labels == nil || labels?.count == numbers.count, "one label for each sample")
     var samples = Samples(of: self)
     try inParts(numbers, solver, labels: labels, on: pool, progress: progress) { part, field, advance in

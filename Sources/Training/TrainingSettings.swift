@@ -147,7 +147,8 @@ public enum Recipe: String, Codable, Sendable, CaseIterable {
   /// The best short run on a CPU that we know (`docs/recipes.md`): Muon, a high rate that falls to zero, and averaged
   /// weights.
   case quick
-  /// What `quick` was before Muon: AdamW throughout, and a rate that falls as half a cosine. (Older runs' records call it "quick" too, without an optimiser.)
+  /// What `quick` was before Muon: AdamW throughout, and a rate that falls as half a cosine. (Older runs' records call it
+  /// "quick" too, without an optimiser.)
   case quick1 = "quick-1"
   /// The rectified-flow article's: AdamW 1e-4, clip 1.0, 10 epochs; batch 128 and decay 0.01 are ours, as it
   /// gives neither.

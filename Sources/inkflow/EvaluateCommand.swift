@@ -13,7 +13,7 @@ struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate", abstract: "Measure how good a model's samples are: evaluate MODEL DATASET.",
     usage: """
-      inkflow evaluate MODEL DATASET [--solver NAME[:STEPS|:TOLERANCE] ...] [options]
+      inkflow evaluate MODEL DATASET [--solver NAME[:STEPS[:GRID]|:TOLERANCE] ...] [options]
       inkflow evaluate --samples FILE.idx DATASET [options]
       """,
     discussion: """

@@ -1,5 +1,6 @@
 import Evaluation
 import Files
+import Flow
 import Foundation
 import Imagery
 import Kernels
@@ -135,26 +136,46 @@ extension EvaluationSession {
       y: .init(
         logarithmicRange(around: points.map(\.2) + [level], by: 1.5), label: "distance", isLogarithmic: true))
     plot.line([x.lowerBound / 2, level, x.upperBound * 2, level], from: .plotGrey)
-    let colors: [PlotColor] = [
-      .plotBlue, .plotOrange, SIMD3(0.25, 0.62, 0.35), SIMD3(0.62, 0.36, 0.71), SIMD3(0.80, 0.22, 0.27),
-      SIMD3(0.20, 0.65, 0.70), SIMD3(0.55, 0.45, 0.30), SIMD3(0.90, 0.45, 0.65),
-    ]
     var legend: [(String, PlotColor)] = []
-    var families: [String] = []
-    for case let family? in points.map(\.0.choice?.family) where !families.contains(family) {
-      families.append(family)
-    }
-    for (index, family) in families.enumerated() {
-      let color = colors[index % colors.count]
-      let ours = points.filter { $0.0.choice?.family == family }.sorted { $0.1 < $1.1 }.flatMap {
-        [$0.1, $0.2]
+    for method in SolverOptions.Method.allCases {
+      for grid in TimeGrid.allCases {
+        let ours = points.filter { $0.0.choice?.method == method && $0.0.choice?.grid == grid }
+          .sorted { $0.1 < $1.1 }.flatMap { [$0.1, $0.2] }
+        if ours.isEmpty { continue }
+        let color = grid.shade(of: method.color)
+        plot.line(ours, thickness: 1.6, from: color)
+        plot.points(ours, radius: 3.5, color, opacity: 1)
+        legend.append((method.rawValue + (grid == .uniform ? "" : ":\(grid.rawValue)"), color))
       }
-      plot.line(ours, thickness: 1.6, from: color)
-      plot.points(ours, radius: 3.5, color, opacity: 1)
-      legend.append((family, color))
     }
     plot.legend(legend + [("training images", .plotGrey)])
     return plot
+  }
+}
+
+extension SolverOptions.Method {
+  fileprivate var color: PlotColor {
+    switch self {
+    case .euler: .plotBlue
+    case .midpoint: .plotOrange
+    case .heun: SIMD3(0.25, 0.62, 0.35)
+    case .rk4: SIMD3(0.62, 0.36, 0.71)
+    case .rk45: SIMD3(0.80, 0.22, 0.27)
+    case .ab2: SIMD3(0.20, 0.65, 0.70)
+    case .dpmpp2M: SIMD3(0.55, 0.45, 0.30)
+    case .eab3: SIMD3(0.90, 0.45, 0.65)
+    }
+  }
+}
+
+extension TimeGrid {
+  /// A method's colour, darker or lighter on another grid than the uniform one.
+  fileprivate func shade(of color: PlotColor) -> PlotColor {
+    switch self {
+    case .uniform: color
+    case .edm: 0.5 * color + SIMD3(repeating: 0.45)
+    case .fineEnds: 0.6 * color
+    }
   }
 }
 

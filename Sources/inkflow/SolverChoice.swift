@@ -3,15 +3,16 @@ import Flow
 
 /// A solver as `evaluate --solver` names it: heun:10, ab2:10:edm, rk45:1e-3.
 struct SolverChoice: ExpressibleByArgument {
-  /// A line of a plot: the method, and the grid where it isn't uniform.
-  let family: String
+  let method: SolverOptions.Method
+  /// Uniform where it plays no part.
+  let grid: TimeGrid
   let solver: Solver
   let text: String
 
-  static let standard = SolverChoice("rk45", .standard, "rk45:0.001")
+  static let standard = SolverChoice(.rk45, .uniform, .standard, "rk45:0.001")
 
-  private init(_ family: String, _ solver: Solver, _ text: String) {
-    (self.family, self.solver, self.text) = (family, solver, text)
+  private init(_ method: SolverOptions.Method, _ grid: TimeGrid, _ solver: Solver, _ text: String) {
+    (self.method, self.grid, self.solver, self.text) = (method, grid, solver, text)
   }
 
   init?(argument: String) {
@@ -23,7 +24,7 @@ struct SolverChoice: ExpressibleByArgument {
       else {
         return nil
       }
-      self.init("rk45", .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
+      self.init(.rk45, .uniform, .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
     } else {
       guard parts.count <= 3, let steps = parts.count > 1 ? Int(parts[1]) : 50,
         (1...1_000_000).contains(steps),
@@ -31,7 +32,7 @@ struct SolverChoice: ExpressibleByArgument {
         let solver = method.solver(steps: steps, grid: grid)
       else { return nil }
       let suffix = grid == .uniform ? "" : ":\(grid.rawValue)"
-      self.init("\(method.rawValue)\(suffix)", solver, "\(method.rawValue):\(steps)\(suffix)")
+      self.init(method, grid, solver, "\(method.rawValue):\(steps)\(suffix)")
     }
   }
 }

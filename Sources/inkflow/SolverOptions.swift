@@ -11,7 +11,11 @@ struct SolverOptions: ParsableArguments {
     case dpmpp2M = "dpmpp-2m"
     case eab3, rk45
 
-    static let fixed = "euler, midpoint, heun, rk4, ab2, dpmpp-2m and eab3"
+    /// The names of those with fixed steps, for texts.
+    static var fixed: String {
+      let names = allCases.filter { $0 != .rk45 }.map(\.rawValue)
+      return "\(names.dropLast().joined(separator: ", ")) and \(names.last ?? "")"
+    }
 
     /// nil for rk45, which has no fixed steps.
     func solver(steps: Int, grid: TimeGrid) -> Solver? {
