@@ -74,10 +74,11 @@ extension MultistepMethod {
     /// The latest first: p[n], p[n, n−1], …, each [count, dimension].
     private var differences: [[Double]] = []
 
-    /// Adds the evaluation at the start of step `index`: the states there and their velocities, [count, dimension].
-    mutating func add(
-      _ method: MultistepMethod, states: [Double], velocities: [Double], at times: [Double], _ index: Int
-    ) {
+    /// J and the divided difference of each term of step `index` beyond Euler's, which begins with the given states
+    /// and velocities, [count, dimension].
+    mutating func terms(
+      of method: MultistepMethod, at times: [Double], _ index: Int, states: [Double], velocities: [Double]
+    ) -> [(integral: Double, difference: [Double])] {
       let time = times[index]
       let value =
         switch method.quantity {
@@ -90,15 +91,8 @@ extension MultistepMethod {
         newer.append(zip(newer[order], older).map { ($0 - $1) / stretch })
       }
       differences = newer
-    }
-
-    /// J and the divided difference of each term of step `index` beyond Euler's.
-    func terms(
-      of method: MultistepMethod, at times: [Double], _ index: Int
-    ) -> [(integral: Double, difference: [Double])] {
       if index == 0 { return [] }
-      let integrals = method.integrals(times[index - 1], times[index], times[index + 1])
-      return Array(zip(integrals, differences.dropFirst()))
+      return Array(zip(method.integrals(times[index - 1], time, times[index + 1]), newer.dropFirst()))
     }
   }
 }

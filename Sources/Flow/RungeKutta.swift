@@ -55,16 +55,15 @@ struct RungeKutta {
 
   /// Takes the same steps with every sample: from each of the times to the next.
   ///
-  /// - Parameter method: what makes of Euler's steps those of a method that remembers evaluations.
+  /// - Parameter terms: what makes of Euler's steps those of another method.
   mutating func takeSteps<Field: VelocityField & ~Copyable>(
-    at times: [Double], of field: inout Field, by method: MultistepMethod? = nil,
+    at times: [Double], of field: inout Field, adding terms: Terms? = nil,
     _ observe: (borrowing AcceptedStep) throws -> Void
   ) throws {
-    var history = MultistepMethod.History()
     for index in 0..<times.count - 1 {
       for group in active { begin(Step(start: times[index], end: times[index + 1]), group: group) }
       try attempt(&field, fromStage: index == 0 || !tableau.isFirstSameAsLast ? 0 : 1)
-      if let method { correct(by: method, &history, at: times, index) }
+      if let terms { add(terms(index, states, slopes)) }
       for group in active {
         if let failure = failures[group] { throw failure }
         try accept(group: group, rejections: 0, observe)
@@ -109,13 +108,12 @@ struct RungeKutta {
     }
   }
 
-  /// Adds what a method has beyond Euler's step to the proposals of step `index`.
-  private mutating func correct(
-    by method: MultistepMethod, _ history: inout MultistepMethod.History, at times: [Double], _ index: Int
-  ) {
-    history.add(method, states: states, velocities: slopes, at: times, index)
-    for (integral, difference) in history.terms(of: method, at: times, index) {
-      for i in proposals.indices { proposals[i] += integral * difference[i] }
+  /// Factors and vectors, [count, dimension], whose products are added to the end of Euler's step `index`.
+  typealias Terms = (_ index: Int, _ states: [Double], _ velocities: [Double]) -> [(Double, [Double])]
+
+  private mutating func add(_ terms: [(factor: Double, vector: [Double])]) {
+    for (factor, vector) in terms {
+      for i in proposals.indices { proposals[i] += factor * vector[i] }
     }
     for group in trying { checkProposals(of: group, node: 1) }
   }

@@ -6,6 +6,12 @@ public enum Solver: Sendable {
   /// The same, by a method that remembers evaluations, and takes one a step.
   case multistep(MultistepMethod, steps: Int, grid: TimeGrid = .uniform)
 
+  /// A stochastic differential equation whose solutions have the same distributions, from noise to data
+  /// (`StochasticMethod.swift`): each sample takes new noise on its way. One evaluation a step.
+  ///
+  /// - Parameter noise: c ≥ 0, finite, of the noise's variance c·(1 − t) for each unit of time; 0 gives Euler's method.
+  case stochastic(noise: Double, steps: Int, grid: TimeGrid = .uniform)
+
   /// Dormand and Prince's pair with the step control of SciPy's `solve_ivp(method="RK45")`. A step is
   /// accepted when the root mean square of error / (atol + rtol·|y|) is below 1.
   ///
@@ -34,11 +40,15 @@ extension Solver {
   ///   - states: [count, dimension], row-major: the samples at `start`, replaced by those at `end`. Left as
   ///     they were when an error is thrown.
   ///   - observe: is lent each accepted step. What it throws ends the integration.
+  ///   - normals: standard normal numbers, [dimension], for a sample (its row) and a step, counted from 0. Only a stochastic
+  ///     solver asks for them.
+  /// - Precondition: a stochastic solver has `normals`, and goes forward within 0…1.
   /// - Throws: `SolverError`, and whatever the field or the observer throws.
   @discardableResult
   public func integrate<Field: VelocityField & ~Copyable>(
     _ field: inout Field, from start: Double, to end: Double, states: inout [Double],
-    observe: (borrowing AcceptedStep) throws -> Void = { _ in }
+    observe: (borrowing AcceptedStep) throws -> Void = { _ in },
+    normals: ((_ sample: Int, _ step: Int) -> [Double])? = nil
   ) throws -> SolverStatistics {
     let dimension = field.dimension
     precondition(start.isFinite && end.isFinite, "cannot integrate from \(start) to \(end)")
@@ -55,21 +65,28 @@ extension Solver {
       throw SolverError.nonFiniteState(sample: i / dimension, component: i % dimension, time: start)
     }
 
+    let (times, tableau, terms): ([Double], ButcherTableau, RungeKutta.Terms?)
     switch self {
-    case .fixed(let tableau, let steps, let grid):
-      var solution = RungeKutta(
-        tableau, states: states, dimension: dimension, rowsPerGroup: count, time: start)
-      try solution.takeSteps(at: grid.times(steps: steps, from: start, to: end), of: &field, observe)
-      states = solution.states
-      return solution.statistics
+    case .fixed(let method, let steps, let grid):
+      (times, tableau, terms) = (grid.times(steps: steps, from: start, to: end), method, nil)
 
     case .multistep(let method, let steps, let grid):
-      var solution = RungeKutta(
-        .euler, states: states, dimension: dimension, rowsPerGroup: count, time: start)
-      try solution.takeSteps(
-        at: grid.times(steps: steps, from: start, to: end), of: &field, by: method, observe)
-      states = solution.states
-      return solution.statistics
+      (times, tableau) = (grid.times(steps: steps, from: start, to: end), .euler)
+      var history = MultistepMethod.History()
+      terms = { [times] in
+        history.terms(of: method, at: times, $0, states: $1, velocities: $2)
+      }
+
+    case .stochastic(let noise, let steps, let grid):
+      precondition(noise >= 0 && noise.isFinite, "noise \(noise) is not a number from 0")
+      precondition(0 <= start && start < end && end <= 1, "noise is added on the way from t = 0 to 1 alone")
+      guard let normals else { preconditionFailure("a stochastic solver needs normal numbers") }
+      (times, tableau) = (grid.times(steps: steps, from: start, to: end), .euler)
+      terms = { [times] index, states, velocities in
+        StochasticMethod.terms(
+          noise: noise, from: times[index], to: times[index + 1], states: states, velocities: velocities,
+          normals: { (0..<count).flatMap { normals($0, index) } })
+      }
 
     case .adaptive(let rtol, let atol, let control, let maximumEvaluations):
       let tolerance = Tolerance(rtol: rtol, atol: atol)
@@ -81,6 +98,11 @@ extension Solver {
       states = solution.states
       return solution.statistics
     }
+    var solution = RungeKutta(
+      tableau, states: states, dimension: dimension, rowsPerGroup: count, time: start)
+    try solution.takeSteps(at: times, of: &field, adding: terms, observe)
+    states = solution.states
+    return solution.statistics
   }
 
   /// Takes samples from one time to another and returns them. Use `integrate` to follow the steps or to count the
@@ -105,6 +127,8 @@ extension Solver: CustomStringConvertible {
       Self.description(tableau.name, steps, grid)
     case .multistep(let method, let steps, let grid):
       Self.description(method.name, steps, grid)
+    case .stochastic(let noise, let steps, let grid):
+      Self.description("sde, noise \(noise)", steps, grid)
     case .adaptive(let rtol, let atol, let control, _):
       "rk45, rtol \(rtol), atol \(atol), control \(control.rawValue)"
     }

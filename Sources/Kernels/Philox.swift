@@ -17,6 +17,8 @@ public enum RandomPurpose: UInt32, Sendable {
   case heldOutDequantization = 13
   case labelDropout = 14
   case resampling = 15
+  /// What a stochastic solver adds on the way.
+  case solverNoise = 16
 }
 
 /// Philox 4×32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"): a
@@ -85,6 +87,11 @@ extension Philox {
   /// The generator of x₀ of sample number `sample`.
   package static func noise(ofSample sample: Int, seed: UInt64) -> Philox {
     Philox(seed: seed, purpose: .samplingNoise, index: UInt32(sample))
+  }
+
+  /// The generator of what a stochastic solver adds to that sample in a step.
+  package static func noise(ofSample sample: Int, step: Int, seed: UInt64) -> Philox {
+    Philox(seed: seed, purpose: .solverNoise, step: UInt32(step), index: UInt32(sample))
   }
 
   /// A uniformly random permutation of 0..<count (Fisher–Yates, from the end).

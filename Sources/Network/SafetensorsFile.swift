@@ -96,6 +96,18 @@ public struct SafetensorsFile: Sendable {
     if bytes.starts(with: Array("<!".utf8)) || bytes.starts(with: Array("<html".utf8)) {
       return ("a web page", { _ in "download the file itself" })
     }
+    let weights = { (_: String) in "name a run, a checkpoint or a file of weights" }
+    if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) || bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+      return ("a picture", weights)
+    }
+    if bytes.starts(with: [0, 0, 8, 1]) || bytes.starts(with: [0, 0, 8, 3])
+      || bytes.starts(with: [0, 0, 8, 4])
+    {
+      return ("an IDX file", weights)
+    }
+    if bytes.count > 8, bytes.prefix(9).allSatisfy({ 0x20..<0x7F ~= $0 || 0x09...0x0D ~= $0 }) {
+      return ("a text", weights)
+    }
     return nil
   }
 

@@ -37,7 +37,8 @@ extension TrainedFlow {
   ) throws -> Samples {
     try integrate(
       numbers, from: 0, to: 1, solver, labels, on: pool, progress, at: times, observe,
-      initialState: { noise($0..<$0 + 1, seed: seed) })
+      initialState: { noise($0..<$0 + 1, seed: seed) },
+      normals: { normals(.noise(ofSample: $0, step: $1, seed: seed)).map { Double($0) } })
   }
 
   /// Takes given states along the flow, either way: noise to images (from 0 to 1), or images to the noise
@@ -46,6 +47,7 @@ extension TrainedFlow {
   /// - Parameters:
   ///   - states: [count, height, width, channels], at the time `start`.
   ///   - labels, progress: as in `sample`.
+  /// - Precondition: the solver isn't stochastic: its noise belongs to a seed and a sample's number.
   /// - Returns: the states at `end`.
   /// - Throws: as `sample`, in the rows of `states`.
   public func transport(
@@ -62,13 +64,13 @@ extension TrainedFlow {
 
   /// x₀ of samples by their numbers, [count, height, width, channels].
   public func noise(_ numbers: Range<Int>, seed: UInt64) -> [Float] {
-    var values: [Float] = []
-    let noise = Arena(count: shape.count)
-    for number in numbers {
-      Philox.noise(ofSample: number, seed: seed).fillNormals(noise.mutable(noise.all))
-      let one = noise[noise.all]
-      for i in one.indices { values.append(one[i]) }
-    }
+    numbers.flatMap { normals(.noise(ofSample: $0, seed: seed)) }
+  }
+
+  /// [height, width, channels] Standard normal numbers.
+  private func normals(_ generator: Philox) -> [Float] {
+    var values = Array(repeating: Float(0), count: shape.count)
+    generator.fillNormals(values.mutableSpan)
     return values
   }
 
@@ -156,12 +158,14 @@ extension TrainedFlow {
     try progress(1)
   }
 
-  /// - Parameter initialState: x at `start` of the sample of that number.
+  /// - Parameters:
+  ///   - initialState: x at `start` of the sample of that number.
+  ///   - normals: what a stochastic solver adds to it in a step.
   private func integrate(
     _ numbers: Range<Int>, from start: Double, to end: Double, _ solver: Solver, _ labels: [Int]?,
     on pool: WorkerPool, _ progress: @escaping (Double) throws -> Void, at times: [Double],
     _ observe: (_ sample: Int, _ index: Int, _ state: Span<Double>) -> Void,
-    initialState: (_ number: Int) -> [Float]
+    initialState: (_ number: Int) -> [Float], normals: ((_ number: Int, _ step: Int) -> [Double])? = nil
   ) throws -> Samples {
     let size = shape.count
     precondition(
@@ -179,10 +183,15 @@ extension TrainedFlow {
         }
       }
       var field = field
-      let statistics = try solver.integrate(&field, from: start, to: end, states: &states) { step in
-        step.forEachState(at: times) { row, index, state in observe(before + row, index, state) }
-        try advance(step)
+      let rowNormals = normals.map { normals in
+        { (row: Int, step: Int) in normals(part.lowerBound + row, step) }
       }
+      let statistics = try solver.integrate(
+        &field, from: start, to: end, states: &states,
+        observe: { step in
+          step.forEachState(at: times) { row, index, state in observe(before + row, index, state) }
+          try advance(step)
+        }, normals: rowNormals)
       samples.append(states, statistics)
     }
     return samples

@@ -13,7 +13,7 @@ struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate", abstract: "Measure how good a model's samples are: evaluate MODEL DATASET.",
     usage: """
-      inkflow evaluate MODEL DATASET [--solver NAME[:STEPS[:GRID]|:TOLERANCE] ...] [options]
+      inkflow evaluate MODEL DATASET [--solver NAME[:STEPS[:GRID[:NOISE]]|:TOLERANCE] ...] [options]
       inkflow evaluate --samples FILE.idx DATASET [options]
       """,
     discussion: """
@@ -45,7 +45,7 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     help:
-      "A solver, as often as wanted: \(SolverOptions.Method.fixed) with its steps (heun:10) and, if it is not uniform, the grid (ab2:10:edm), or rk45 with its tolerance (rk45:1e-3). (default: rk45:1e-3)"
+      "A solver, as often as wanted: \(SolverOptions.Method.fixed) with its steps (heun:10) and, if it is not uniform, the grid (ab2:10:edm), sde with its noise after that (sde:50:uniform:0.5), or rk45 with its tolerance (rk45:1e-3). (default: rk45:1e-3)"
   )
   var solver: [SolverChoice] = []
 

@@ -164,6 +164,7 @@ extension SolverOptions.Method {
     case .ab2: SIMD3(0.20, 0.65, 0.70)
     case .dpmpp2M: SIMD3(0.55, 0.45, 0.30)
     case .eab3: SIMD3(0.90, 0.45, 0.65)
+    case .sde: SIMD3(0.60, 0.62, 0.15)
     }
   }
 }

@@ -41,7 +41,7 @@ enum Main {
     do {
       var command: any ParsableCommand
       do {
-        command = try Inkflow.parseAsRoot()
+        command = try Inkflow.parseAsRoot(arguments)
       } catch {
         Inkflow.exit(withError: error)
       }
@@ -74,6 +74,22 @@ enum Main {
           "the argument '\(shown)' is not UTF-8; rename that file or directory, or run from within it: its "
           + "name is '.' there", status: 64)
     }
+  }
+
+  /// The parser takes a negative number for an option: joined to the option before it, it is the value that the command
+  /// refuses with its own words.
+  private static var arguments: [String] {
+    var arguments: [String] = []
+    for argument in CommandLine.arguments.dropFirst() {
+      if let option = arguments.last, option.hasPrefix("--"), option != "--", !option.contains("="),
+        argument.hasPrefix("-"), Double(argument) != nil
+      {
+        arguments[arguments.count - 1] += "=\(argument)"
+      } else {
+        arguments.append(argument)
+      }
+    }
+    return arguments
   }
 
   /// The parser would call a misspelt command an unexpected argument.

@@ -62,6 +62,9 @@ struct InterpolateCommand: ParsableCommand {
       frames * rows <= 20_000, "--frames times --rows must be at most 20000, not \(frames * rows).")
     try require(dataset != nil || split == nil, "--split goes with --dataset.")
     try require(
+      solver.solver != .sde,
+      "sde adds noise of its own to each image, so that neighbours differ; pass another --solver.")
+    try require(
       dataset == nil || seed == nil, "--seed goes with samples; the noise of --dataset is that of its images."
     )
   }
@@ -80,14 +83,19 @@ struct InterpolateCommand: ParsableCommand {
     let (pool, watch) = (threads.pool, Stopwatch())
     solver.noteFineTolerance()
     var progress = ProgressLine()
-    let samples = try flow.solving {
-      try flow.transport(
-        between(ends(flow, pool), dimension: flow.shape.count), solver: solver.resolved, labels: labels,
+    let (samples, residuals) = try flow.solving {
+      let (ends, residuals) = try ends(flow, pool)
+      let samples = try flow.transport(
+        between(ends, dimension: flow.shape.count), solver: solver.resolved, labels: labels,
         on: pool, progress: { try progress.show($0, of: rows * frames, "images") })
+      return (samples, residuals)
     }
     var report = Report()
     report.add(flow)
     report.add("ends", dataset.map { "\($0), \((split ?? .test).rawValue) split" } ?? "seed \(seed ?? 0)")
+    report.add(
+      "end_residuals", residuals,
+      as: residuals.map { String(format: "%.2e at most", $0.max() ?? 0) })
     report.add("from", from)
     report.add("to", lastNumber)
     report.add("rows", rows)
@@ -105,21 +113,24 @@ struct InterpolateCommand: ParsableCommand {
     try Terminal.print(report, json: json)
   }
 
-  /// The noise of all first samples and of all last ones, [2·rows, height, width, channels].
-  private func ends(_ flow: TrainedFlow, _ pool: WorkerPool) throws -> [Float] {
+  /// The noise of all first samples and of all last ones, [2·rows, height, width, channels]; of real images also by how
+  /// much each came back different from it.
+  private func ends(
+    _ flow: TrainedFlow, _ pool: WorkerPool
+  ) throws -> (noise: [Float], residuals: [Double]?) {
     let (first, last) = (from..<from + rows, lastNumber..<lastNumber + rows)
     guard let dataset else {
-      return flow.noise(first, seed: seed ?? 0) + flow.noise(last, seed: seed ?? 0)
+      return (flow.noise(first, seed: seed ?? 0) + flow.noise(last, seed: seed ?? 0), nil)
     }
     let source = try SourceImages(
       ImageDataset.load(dataset, split: split ?? .test, onNote: Terminal.noteOnData), named: dataset,
       numbers: Array(first) + Array(last),
       for: flow)
     let labels = try label.labels(of: source.labels, count: 2 * rows, for: flow)
-    return try flow.invert(
+    let inversion = try flow.invert(
       flow.values(ofPixels: source.pixels), rtol: 1e-5, atol: 1e-5, labels: labels, on: pool,
-      progress: { _ in try Interruption.check() }
-    ).noise.values
+      progress: { _ in try Interruption.check() })
+    return (inversion.noise.values, inversion.residuals)
   }
 
   /// [rows, frames, height, width, channels].

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Flow
 
-/// A solver as `evaluate --solver` names it: heun:10, ab2:10:edm, rk45:1e-3.
+/// A solver as `evaluate --solver` names it: heun:10, ab2:10:edm, sde:50:uniform:0.5, rk45:1e-3.
 struct SolverChoice: ExpressibleByArgument {
   let method: SolverOptions.Method
   /// Uniform where it plays no part.
@@ -26,12 +26,13 @@ struct SolverChoice: ExpressibleByArgument {
       }
       self.init(.rk45, .uniform, .adaptive(rtol: tolerance, atol: tolerance), "rk45:\(tolerance)")
     } else {
-      guard parts.count <= 3, let steps = parts.count > 1 ? Int(parts[1]) : 50,
+      guard parts.count <= (method == .sde ? 4 : 3), let steps = parts.count > 1 ? Int(parts[1]) : 50,
         (1...1_000_000).contains(steps),
-        let grid = parts.count == 3 ? TimeGrid(rawValue: parts[2]) : .uniform,
-        let solver = method.solver(steps: steps, grid: grid)
+        let grid = parts.count > 2 ? TimeGrid(rawValue: parts[2]) : .uniform,
+        let noise = parts.count > 3 ? Double(parts[3]) : 1, SolverOptions.noises.contains(noise),
+        let solver = method.solver(steps: steps, grid: grid, noise: noise)
       else { return nil }
-      let suffix = grid == .uniform ? "" : ":\(grid.rawValue)"
+      let suffix = noise == 1 ? grid == .uniform ? "" : ":\(grid.rawValue)" : ":\(grid.rawValue):\(noise)"
       self.init(method, grid, solver, "\(method.rawValue):\(steps)\(suffix)")
     }
   }

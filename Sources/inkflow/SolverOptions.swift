@@ -9,7 +9,7 @@ struct SolverOptions: ParsableArguments {
   enum Method: String, ExpressibleByArgument, CaseIterable {
     case euler, midpoint, heun, rk4, ab2
     case dpmpp2M = "dpmpp-2m"
-    case eab3, rk45
+    case eab3, sde, rk45
 
     /// The names of those with fixed steps, for texts.
     static var fixed: String {
@@ -18,7 +18,7 @@ struct SolverOptions: ParsableArguments {
     }
 
     /// nil for rk45, which has no fixed steps.
-    func solver(steps: Int, grid: TimeGrid) -> Solver? {
+    func solver(steps: Int, grid: TimeGrid, noise: Double) -> Solver? {
       switch self {
       case .euler: .fixed(.euler, steps: steps, grid: grid)
       case .midpoint: .fixed(.midpoint, steps: steps, grid: grid)
@@ -27,12 +27,17 @@ struct SolverOptions: ParsableArguments {
       case .ab2: .multistep(.adamsBashforth2, steps: steps, grid: grid)
       case .dpmpp2M: .multistep(.dpmSolver2M, steps: steps, grid: grid)
       case .eab3: .multistep(.exponentialAdamsBashforth3, steps: steps, grid: grid)
+      case .sde: .stochastic(noise: noise, steps: steps, grid: grid)
       case .rk45: nil
       }
     }
   }
 
-  @Option(help: "The method by which the differential equation is solved.")
+  /// What `sde` may add.
+  static let noises = 0.0...1000
+
+  @Option(
+    help: "The method by which the differential equation is solved. Of these, sde adds new noise on the way.")
   var solver = Method.rk45
 
   @Option(help: "Steps of the other methods than rk45. (default: 50)")
@@ -43,6 +48,11 @@ struct SolverOptions: ParsableArguments {
       "Where these steps lie: uniform, or with short ones near the noise and near the data: fine-ends, or edm, whose are shorter. (default: uniform)"
   )
   var grid: TimeGrid?
+
+  @Option(
+    help:
+      "The noise that sde adds: c of the variance c(1 - t) for each unit of time; 0 is euler. (default: 1)")
+  var noise: Double?
 
   @Option(help: "Relative tolerance of rk45. (default: 1e-3)")
   var rtol: Double?
@@ -67,7 +77,9 @@ struct SolverOptions: ParsableArguments {
         "--rtol, --atol, --control and --max-evaluations go with rk45; \(solver.rawValue) takes --steps and --grid."
       )
     }
+    try require(noise == nil || solver == .sde, "--noise goes with sde, not with \(solver.rawValue).")
     try require("steps", steps, in: 1...1_000_000)
+    try require("noise", noise, in: Self.noises)
     try require("max-evaluations", maxEvaluations, in: 8...1_000_000_000)
     try requireTolerances(rtol: rtol, atol: atol)
   }
@@ -77,7 +89,7 @@ struct SolverOptions: ParsableArguments {
   }
 
   var resolved: Solver {
-    solver.solver(steps: steps ?? 50, grid: grid ?? .uniform)
+    solver.solver(steps: steps ?? 50, grid: grid ?? .uniform, noise: noise ?? 1)
       ?? .adaptive(
         rtol: rtol ?? 1e-3, atol: atol ?? 1e-3, control: control ?? .sample,
         maximumEvaluations: maxEvaluations ?? Solver.standardMaximumEvaluations)

@@ -35,7 +35,9 @@ import Testing
       ])
       #expect(trained.status == 0, "\(trained.errors)")
 
-      let model = ["evaluate", "run", "data", "--solver", "eab3:2:edm", "--solver", "rk45:1e-1", "--json"]
+      let model =
+        ["evaluate", "run", "data", "--json"]
+        + ["eab3:2:edm", "sde:2:edm:0.5", "rk45:1e-1"].flatMap { ["--solver", $0] }
       let first = try run(model + ["--count", "24", "--seeds", "2", "--features", "points.safetensors"])
       #expect(first.status == 0, "\(first.errors)")
       let found = try object(first.output)
@@ -49,7 +51,7 @@ import Testing
       let classifier = try #require(found["classifier"] as? [String: Any])
       #expect(classifier["accuracy"] as? Double == 1 && classifier["checksum"] is String)
       let results = try #require(found["results"] as? [[String: Any]])
-      #expect(results.map { $0["solver"] as? String } == ["eab3:2:edm", "rk45:0.1"])
+      #expect(results.map { $0["solver"] as? String } == ["eab3:2:edm", "sde:2:edm:0.5", "rk45:0.1"])
       for result in results {
         #expect(
           Set(result.keys) == [
@@ -78,10 +80,10 @@ import Testing
           }
       }
       let sets = try FileManager.default.contentsOfDirectory(atPath: directory + "/run/evaluation/samples")
-      #expect(sets.count == 4 && sets.allSatisfy { $0.contains("-labels-as-test-") })
+      #expect(sets.count == 6 && sets.allSatisfy { $0.contains("-labels-as-test-") })
       let before = try numbers()
-      // Four sets of one part, each a directory with two files; four IDX files and the classifier.
-      #expect(before.count == 4 * 3 + 5)
+      // Six sets of one part, each a directory with two files; four IDX files and the classifier.
+      #expect(before.count == 6 * 3 + 5)
       let second = try run(model + ["--count", "24", "--seeds", "2", "--threads", "1"])
       #expect(try numbers() == before)
       let again = try #require(try object(second.output)["results"] as? [[String: Any]])
@@ -191,6 +193,8 @@ import Testing
         (["run", "data", "--solver", "rk45:0"], 64, "rk45:0"),
         (["run", "data", "--solver", "rk45:1e-3:edm"], 64, "rk45:1e-3:edm"),
         (["run", "data", "--solver", "eab3:10:odd"], 64, "eab3:10:odd"),
+        (["run", "data", "--solver", "eab3:10:edm:1"], 64, "eab3:10:edm:1"),
+        (["run", "data", "--solver", "sde:5:edm:nan"], 64, "sde:5:edm:nan"),
       ] as [([String], Int32, String)] {
         let result = try Command.run(["evaluate"] + arguments, in: directory)
         #expect(result.status == status && result.errors.contains(words), "\(arguments): \(result.errors)")

@@ -163,6 +163,9 @@ import Testing
       for (bytes, problem, remedy) in [
         (zip, "Python pickle", "python3 -c"), (pickle, "Python pickle", "python3 -c"),
         (pointer, "Git LFS", "git lfs pull"), (Array("<!DOCTYPE html>".utf8), "web page", "download"),
+        ([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10, 0], "a picture", "checkpoint"),
+        ([0, 0, 8, 3, 0, 0, 0, 1, 0], "an IDX file", "checkpoint"),
+        (Array("# A readme\n".utf8), "a text", "checkpoint"),
       ] {
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         let error = try refusal(model)

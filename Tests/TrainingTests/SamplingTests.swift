@@ -12,7 +12,8 @@ import Testing
 
   @Test(arguments: [
     Solver.adaptive(rtol: 1e-3, atol: 1e-3, control: .sample), .fixed(.heun, steps: 5),
-    .fixed(.euler, steps: 7),
+    .fixed(.euler, steps: 7), .multistep(.exponentialAdamsBashforth3, steps: 5),
+    .stochastic(noise: 1, steps: 5),
   ])
   func aloneAndAmongOthers(_ solver: Solver) throws {
     let flow = try randomFlow(Self.configuration)
@@ -34,6 +35,22 @@ import Testing
     }
     let otherSeed = try flow.sample(7..<8, seed: 10, solver: solver, on: alone)
     #expect(otherSeed.values != seventh)
+  }
+
+  /// The noise on the way is not x₀'s, and differs by step, sample and seed.
+  @Test func noiseOfASolverIsItsOwn() throws {
+    let generators: [Philox] = [
+      .noise(ofSample: 3, seed: 1), .noise(ofSample: 3, step: 0, seed: 1),
+      .noise(ofSample: 3, step: 1, seed: 1),
+      .noise(ofSample: 4, step: 0, seed: 1), .noise(ofSample: 3, step: 0, seed: 2),
+    ]
+    #expect(Set(generators.map { $0[0] }).count == generators.count)
+    let flow = try randomFlow(Self.configuration)
+    let samples = try [0, 1, 2].map {
+      try flow.sample(2, seed: 1, solver: .stochastic(noise: $0, steps: 3)).values
+    }
+    #expect(Set(samples).count == 3)
+    #expect(samples[0] == (try flow.sample(2, seed: 1, solver: .fixed(.euler, steps: 3)).values))
   }
 
   /// Wide enough for Winograd's algorithm on any vectors: a lone image's layers are split over the threads, by tiles
