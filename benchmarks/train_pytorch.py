@@ -4,9 +4,10 @@
     inkflow sample outputs/pytorch --count 10000 --idx outputs/pytorch.idx
     inkflow evaluate --samples outputs/pytorch.idx mnist
 
-PEERS is the virtual environment that `make peers` installs. The recipe is `quick`'s, but for batches of 64: AdamW, a rate that rises and then falls
-to zero as half a cosine, averaged weights, gradients clipped to length 1. The number of steps is measured once at the start,
-as Inkflow's --minutes does. OUTPUT is a diffusers directory of the averaged weights.
+PEERS is the virtual environment that `make peers` installs. The recipe is `quick-1`'s, but for batches of 64: AdamW, a rate that
+rises and then falls to zero as half a cosine, averaged weights, gradients clipped to length 1. The number of steps is measured
+once at the start, as Inkflow's --minutes does; --steps repeats a run of that length. OUTPUT is a diffusers directory of the
+averaged weights.
 """
 import argparse
 import copy
@@ -34,7 +35,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="a directory with MNIST's files")
     parser.add_argument("output")
-    parser.add_argument("--minutes", type=float, default=30)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=30)
+    length.add_argument("--steps", type=int, help="in place of --minutes")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=2)
@@ -61,12 +64,15 @@ def main():
         loss.backward()
         return loss.item()
 
-    times = []
-    while len(times) < 8 or sum(times[3:]) < 5:
-        start = time.perf_counter()
-        backward()
-        times.append(time.perf_counter() - start)
-    steps = int(60 * options.minutes / (1.03 * sorted(times[3:])[len(times[3:]) // 2]))
+    def measured_steps():
+        times = []
+        while len(times) < 8 or sum(times[3:]) < 5:
+            start = time.perf_counter()
+            backward()
+            times.append(time.perf_counter() - start)
+        return int(60 * options.minutes / (1.03 * sorted(times[3:])[len(times[3:]) // 2]))
+
+    steps = options.steps or measured_steps()
     warmup = min(200, steps // 10)
     print(f"{steps} steps of {options.batch_size}", flush=True)
     losses, start = [], time.perf_counter()
