@@ -76,7 +76,7 @@ public struct SampleStore {
     // The same weights are another flow in another network.
     let network = crc32([UInt8](try encoder.encode(flow.configuration)).span.bytes)
     let classes = labels.map { "-\($0.name)" } ?? ""
-    let guidance = flow.guidance == 1 ? "" : "-guidance-\(flow.guidance)"
+    let guidance = flow.guidance == 1 ? "" : "-guided-by-\(flow.guidance)"
     let pixels = flow.isDequantized == true ? "-dequantized" : ""
     let precision = flow.precision == .float32 ? "" : "-\(flow.precision.rawValue)"
     let method = "\(solver)".replacing(", ", with: "-").replacing(" ", with: "-")

@@ -8,16 +8,19 @@ public struct Samples: Sendable {
   public let shape: ImageShape
   /// [count, height, width, channels]: images about −1 to 1, or noise.
   public internal(set) var values: [Float] = []
-  /// [count] Evaluations of the network, and steps accepted and rejected, for each sample.
+  /// [count] Evaluations of the network, of which guidance takes two where the solver asks for one, and steps accepted and
+  /// rejected, for each sample.
   public internal(set) var evaluations: [Int] = []
   public internal(set) var accepted: [Int] = []
   public internal(set) var rejected: [Int] = []
 
   /// As `TrainedFlow/isDequantized`.
   let isDequantized: Bool
+  private let networkEvaluations: Int
 
   init(of flow: TrainedFlow) {
     shape = flow.shape
+    networkEvaluations = flow.networkEvaluations
     isDequantized = flow.isDequantized ?? false
   }
 
@@ -52,7 +55,7 @@ public struct Samples: Sendable {
 
   mutating func append(_ states: [Double], _ statistics: SolverStatistics) {
     values += states.map { Float($0) }
-    evaluations += statistics.evaluations
+    evaluations += statistics.evaluations.map { $0 * networkEvaluations }
     accepted += statistics.accepted
     rejected += statistics.rejected
   }

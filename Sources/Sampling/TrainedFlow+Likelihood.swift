@@ -102,7 +102,7 @@ extension TrainedFlow {
           probeCount: probes.count),
         solver: solver, observe: advance)
       found.values += result.logDensities
-      found.evaluations += result.statistics.evaluations
+      found.evaluations += result.statistics.evaluations.map { $0 * networkEvaluations }
       found.accepted += result.statistics.accepted
       found.rejected += result.statistics.rejected
     }

@@ -24,6 +24,8 @@ public struct TrainedFlow: Sendable {
   /// How far the class asked for is exaggerated: v = v_∅ + guidance·(v_c − v_∅), where v_∅ is the velocity for no class
   /// (Ho & Salimans 2022, with w = guidance − 1). 1 is the class as it was learnt, 0 no class.
   public private(set) var guidance = 1.0
+  /// Evaluations of the network that one of the field takes: two where v_∅ is needed too.
+  var networkEvaluations: Int { guidance == 1 ? 1 : 2 }
 
   /// Of the numbers that the network's convolutions multiply when the flow is evaluated, however it was trained.
   public private(set) var precision = Precision.float32

@@ -127,8 +127,7 @@ struct EvaluationSession {
         drawn.pixels, "the \(what)", labels: labels?.of(0..<count), &progress)
       return (drawn, scored, nearest)
     }
-    // Guidance runs the network twice wherever the solver evaluates the field once.
-    let evaluations = all.reduce(0) { $0 + $1.0.evaluations.reduce(0, +) } * (flow.guidance == 1 ? 1 : 2)
+    let evaluations = all.reduce(0) { $0 + $1.0.evaluations.reduce(0, +) }
     return found(
       choice, evaluations: Double(evaluations) / Double(count * seeds.count), all.map(\.1), all.map(\.2),
       pixels: all[0].0.pixels)

@@ -92,6 +92,14 @@ import Training
         probes: .random(seed: 1), solver: solver, on: pool)
       #expect(density.values == [densities[number]])
     }
+    // What is counted is what the network had to do.
+    for (flow, perStep) in [(flow, 1), (guided, 2)] {
+      let euler = Solver.fixed(.euler, steps: 3)
+      let drawn = try flow.sample(0..<2, seed: 1, solver: euler, labels: [0, 1], on: pool)
+      let densities = try flow.logDensities(
+        of: drawn.values, numbers: 0..<2, labels: [0, 1], probes: .random(seed: 1), solver: euler, on: pool)
+      #expect(drawn.evaluations == [3 * perStep, 3 * perStep] && densities.evaluations == drawn.evaluations)
+    }
     // Guidance is of the flow that is guided, not added to what it had.
     #expect(try guided.guided(by: 1).guidance == 1 && guided.guided(by: 3).guidance == 3)
   }

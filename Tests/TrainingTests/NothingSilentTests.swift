@@ -14,12 +14,14 @@ import Training
     layersPerBlock: 1, attentionLevels: [false, false], midAttention: false, normGroupCount: 4)
   private static let train = SyntheticStrokes.make(count: 40, split: .train)
   private static let test = SyntheticStrokes.make(count: 10, split: .test)
+  private static let lossScale = RunRecord.LossScale(test)
 
   private func record(steps: Int, _ change: (inout TrainingSettings) -> Void = { _ in }) throws -> RunRecord {
     var settings = TrainingSettings(recipe: .quick, steps: steps)
     settings.batchSize = 8
     change(&settings)
-    return try TrainingTests.record(Self.network, settings, train: Self.train, test: Self.test, threads: 2)
+    return try TrainingTests.record(
+      Self.network, settings, train: Self.train, test: Self.test, threads: 2, lossScale: Self.lossScale)
   }
 
   private func begin(

@@ -16,16 +16,18 @@ func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws ->
 }
 
 /// A record for a small run on `train`.
+///
+/// - Parameter lossScale: of `test`, where it is made once for many records.
 func record(
   _ network: UNetConfiguration, _ settings: TrainingSettings, train: ImageDataset, test: ImageDataset,
-  threads: Int, checkpointEvery: Int = 1000
+  threads: Int, checkpointEvery: Int = 1000, lossScale: RunRecord.LossScale? = nil
 ) throws -> RunRecord {
   RunRecord(
     recipe: .quick, preset: nil,
     dataset: try .init(train: train, test: test, isConditional: network.classCount != nil),
     network: network, settings: settings, initialWeights: nil,
     execution: .init(threads: threads, checkpointEvery: checkpointEvery, keep: 2),
-    lossScale: .init(test))
+    lossScale: lossScale ?? .init(test))
 }
 
 extension Trainer {

@@ -14,6 +14,7 @@ import Training
     layersPerBlock: 1, attentionLevels: [false, false, true], normGroupCount: 4)
   private static let train = SyntheticStrokes.make(count: 60, split: .train)
   private static let test = SyntheticStrokes.make(count: 20, split: .test)
+  private static let lossScale = RunRecord.LossScale(test)
 
   private func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(recipe: .quick, steps: steps)
@@ -24,7 +25,8 @@ import Training
 
   private func begin(
     _ path: String, steps: Int, threads: Int = 2, checkpointEvery: Int = 1000, minutes: Double? = nil,
-    isConditional: Bool = false, change: (inout TrainingSettings) -> Void = { _ in }
+    isConditional: Bool = false, train: ImageDataset = Self.train,
+    change: (inout TrainingSettings) -> Void = { _ in }
   ) throws -> Trainer {
     var (network, settings) = (Self.network, settings(steps: steps))
     // So that both are met.
@@ -36,8 +38,9 @@ import Training
     return try Trainer(
       beginning: RunDirectory(path),
       record: record(
-        network, settings, train: Self.train, test: Self.test, threads: threads,
-        checkpointEvery: checkpointEvery), train: Self.train, test: Self.test, minutes: minutes)
+        network, settings, train: train, test: Self.test, threads: threads,
+        checkpointEvery: checkpointEvery, lossScale: Self.lossScale), train: train, test: Self.test,
+      minutes: minutes)
   }
 
   private func bytes(_ path: String) throws -> [UInt8] { try readFile(path) }
@@ -47,11 +50,13 @@ import Training
       as [(Bool, Precision)])
   func theNumberOfThreadsChangesNoBit(isConditional: Bool, precision: Precision) throws {
     guard precision.isAvailable else { return }
+    // All four steps are in one epoch.
+    let train = SyntheticStrokes.make(count: 180, split: .train)
     try withTemporaryDirectory { directory in
       let files = try (1...4).map { threads in
         let path = "\(directory)/\(threads)"
         // Six micro-batches of at most 8, so that lanes add up two of them, and the last is not full.
-        _ = try begin(path, steps: 4, threads: threads, isConditional: isConditional) {
+        _ = try begin(path, steps: 4, threads: threads, isConditional: isConditional, train: train) {
           ($0.batchSize, $0.precision) = (45, precision)
         }.train { _ in }
         return try bytes(RunDirectory(path).checkpointPath(step: 4))
