@@ -23,17 +23,28 @@ public enum FlowMatchingLoss {
     return sum / Double(total)
   }
 
-  /// The gradient of the mean with respect to the prediction: 2·(v − u) / total.
+  /// c of the pseudo-Huber loss.
+  static let huberScale = 1e-3
+
+  /// The derivative of the pseudo-Huber loss √(m + c²) − c by the mean square m of one sample: what its squares' gradient
+  /// is to be multiplied by. (Lee et al. 2024, arXiv 2405.20320, have the loss for reflow.)
+  public static func pseudoHuberSlope(meanSquare: Double) -> Double {
+    0.5 / (meanSquare + huberScale * huberScale).squareRoot()
+  }
+
+  /// The gradient of the mean with respect to the prediction: slope · 2·(v − u) / total.
   ///
   /// - Parameters:
   ///   - total: as in `evaluate`; of a batch's loss, the components of all of its samples.
+  ///   - slope: of the loss by the mean of the squares: 1 where it is that mean.
   ///   - gradient: [count], to be overwritten.
   public static func gradient(
-    prediction: Span<Float>, velocity: Span<Float>, total: Int, into gradient: inout MutableSpan<Float>
+    prediction: Span<Float>, velocity: Span<Float>, total: Int, slope: Double = 1,
+    into gradient: inout MutableSpan<Float>
   ) {
     precondition(prediction.count == velocity.count && prediction.count <= total)
     precondition(gradient.count == prediction.count)
-    let factor = 2 / Float(total)
+    let factor = Float(slope) * (2 / Float(total))
     for i in gradient.indices { gradient[i] = factor * (prediction[i] - velocity[i]) }
   }
 }

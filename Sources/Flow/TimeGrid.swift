@@ -1,3 +1,5 @@
+import Foundation
+
 /// Where the steps of a solver begin and end.
 public enum TimeGrid: String, Sendable, CaseIterable {
   /// Steps of one length.
@@ -9,6 +11,10 @@ public enum TimeGrid: String, Sendable, CaseIterable {
   /// The same formula over σ from 20 down to 0.02, which serves few steps better (`docs/recipes.md`): the first one then ends
   /// at t = 0.048, the last begins at 0.98.
   case fineEnds = "fine-ends"
+  /// Equal steps of log((t + 0.05)/(1.02 − t)), which is the logarithm of signal over noise with a little added to both, so
+  /// that it is finite at both ends. Of ten steps the first ends at t = 0.046, the last begins at 0.98, and those between
+  /// are more even than the formula above has them (`docs/recipes.md`).
+  case logit
 
   /// The times, `steps` + 1 of them, from `start` to `end`, both exact. The grid is of 0…1: it is scaled to another stretch
   /// of time, and met in reverse order where time runs backward.
@@ -31,7 +37,15 @@ public enum TimeGrid: String, Sendable, CaseIterable {
     case .edm: Self.time(1.870_122_253_538_596_8, 0.411_559_713_783_607_95, Double(index) / Double(steps - 1))
     case .fineEnds:
       Self.time(1.534_127_404_634_391, 0.571_860_367_967_821_4, Double(index - 1) / Double(max(steps - 2, 1)))
+    case .logit: Self.logit(Double(index) / Double(steps))
     }
+  }
+
+  /// The t at a share of the way of log((t + a)/(1 + b − t)) from t = 0 to 1.
+  private static func logit(_ share: Double) -> Double {
+    let (a, b) = (0.05, 0.02)
+    let ratio = a / (1 + b) * pow((1 + a) * (1 + b) / (a * b), share)
+    return (ratio * (1 + b) - a) / (1 + ratio)
   }
 
   /// t = 1/(1 + σ), where σ^(1/7) is a share of the way from one end to the other.

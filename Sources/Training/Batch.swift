@@ -49,6 +49,11 @@ package struct Batch: Sendable {
     let random = ExampleRandom(seed: seed, draws: draws, index: index)
     source.draw(Int(rows[rows.startIndex + index]), random, noise: noise, data: data)
     let u = random.time.uniform(0)
-    return Float(times == .stratified ? (Double(index) + u) / Double(count) : u)
+    let stratified = (Double(index) + u) / Double(count)
+    return switch times {
+    case .independent: Float(u)
+    case .stratified: Float(stratified)
+    case .noiseEnd: Float(max(0, 2 * stratified - 1))
+    }
   }
 }

@@ -8,6 +8,7 @@ import Network
 package final class LossEngine: Objective, Sendable {
   package let network: any FlowNetwork
   package let pool: WorkerPool
+  private let loss: TrainingSettings.Loss
   private let workers: [Worker]
   private let lanes: GradientLanes
   /// The weights as the passes read them.
@@ -25,9 +26,13 @@ package final class LossEngine: Objective, Sendable {
     let velocity: Arena
   }
 
-  package init(network: any FlowNetwork, pool: WorkerPool, maximumBatchSize: Int) {
+  /// - Parameter loss: what the gradient is of.
+  package init(
+    network: any FlowNetwork, pool: WorkerPool, maximumBatchSize: Int, loss: TrainingSettings.Loss = .square
+  ) {
     self.network = network
     self.pool = pool
+    self.loss = loss
     let size = network.microBatchSize * network.dimension
     workers = (0..<pool.threadCount).map { _ in
       Worker(
@@ -137,12 +142,19 @@ package final class LossEngine: Objective, Sendable {
     _ batch: Batch, _ microBatch: Int, _ pass: ForwardPass, _ worker: Worker, into lane: Arena
   ) {
     let (dimension, gradients) = (network.dimension, worker.workspace.gradients)
+    let (first, losses) = (microBatch * network.microBatchSize, losses)
     for i in 0..<pass.count {
+      let slope =
+        switch loss {
+        case .square: 1.0
+        case .pseudoHuber:
+          FlowMatchingLoss.pseudoHuberSlope(meanSquare: Double(losses[losses.all][first + i]))
+        }
       var gradient = gradients.mutable(network.output.gradient(i))
       FlowMatchingLoss.gradient(
         prediction: worker.workspace.activations[network.output[i]],
         velocity: worker.velocity[worker.velocity.all.part(i, length: dimension)],
-        total: batch.count * dimension, into: &gradient)
+        total: batch.count * dimension, slope: slope, into: &gradient)
     }
     network.backward(
       toInput: false,

@@ -163,7 +163,8 @@ public final class Trainer {
       times: .stratified)
     pool = WorkerPool(threadCount: record.execution.threads)
     engine = LossEngine(
-      network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount))
+      network: unet, pool: pool, maximumBatchSize: max(settings.batchSize, heldOutCount),
+      loss: settings.loss ?? .square)
     loop = TrainingLoop(
       engine, examples: examples, state: state, settings: settings, pool: pool)
   }

@@ -14,6 +14,8 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Adds uniform noise to the pixels, (k + u)/128 − 1, so that the model has a density.
   public var dequantize: Bool
   public var times: TimeDraws
+  /// What the gradient is of; nil is the mean square. What is reported is the mean square in any case.
+  public var loss: Loss?
   /// Of a conditional network: the share of samples that are told no class, so that the flow can be guided; nil for an
   /// unconditional one.
   public var labelDropout: Double?
@@ -51,11 +53,23 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     case muon
   }
 
-  /// How the times of a batch are drawn, all uniform in [0, 1).
+  /// How the times of a batch are drawn.
   public enum TimeDraws: String, Codable, Sendable {
+    /// Uniform in [0, 1).
     case independent
-    /// One in each of batchSize equal parts: the same expectation with less variance.
+    /// The same, one in each of batchSize equal parts: the same expectation with less variance.
     case stratified
+    /// The first half of the batch at t = 0, where a single step begins; the others stratified in [0, 1).
+    case noiseEnd = "noise-end"
+  }
+
+  /// Of one image's prediction, with its mean square m over the components.
+  public enum Loss: String, Codable, Sendable {
+    /// m.
+    case square
+    /// The pseudo-Huber loss √(m + c²) − c with c = 0.001 (Lee et al. 2024, arXiv 2405.20320): images that are far off count
+    /// less than by their squares.
+    case pseudoHuber = "pseudo-huber"
   }
 
   /// The learning rate after the warm-up.

@@ -11,8 +11,11 @@ struct ReflowCommand: ParsableCommand {
     commandName: "reflow", abstract: "Straighten a trained flow, so that few steps draw good images.",
     discussion: """
       Liu et al. 2022, rectified flow: noise is taken through the trained flow, and the next flow is trained on the \
-      pairs of noise and image, from the weights of the one before; as many rounds as you like. Each round is a run \
-      of its own in the output directory, round-1, round-2 and so on, which sample and inspect take as any other. \
+      pairs of noise and image, from the weights of the one before. One round is mostly enough: half of each batch is at \
+      the noise, where a single step begins, and images that are far off count less than by their squares (Lee et al. \
+      2024). Each round is a run of its own in the output directory, round-1, round-2 and so on, which sample and \
+      inspect take as any other.
+
       At the end, report.json and reflow.svg compare the flows: how straight they are, and what they draw in few \
       steps. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun \
       keeps its number of steps; --steps, --epochs and --minutes are for those that have not.
@@ -45,10 +48,13 @@ struct ReflowCommand: ParsableCommand {
   @Option(help: "AdamW's learning rate. (default: as RUN)")
   var learningRate: Double?
 
-  @Option(help: "Relative tolerance of RK45, which makes the pairs. (default: 1e-3)")
+  @Option(
+    help:
+      "Makes the pairs by RK45 with this relative tolerance. (default: by ten steps of eab3 on the logit grid)"
+  )
   var rtol: Double?
 
-  @Option(help: "Absolute tolerance of RK45. (default: 1e-3)")
+  @Option(help: "The same with this absolute tolerance. (default of both, if one is given: 1e-3)")
   var atol: Double?
 
   @Option(help: "Seed of all random numbers. (default: 0)")
@@ -169,8 +175,9 @@ struct ReflowCommand: ParsableCommand {
         remedy: "go on with them by --resume, or pass --output with another directory")
     }
     var plan = ReflowPlan(
-      model: .init(path: original, checksum: flow.checksum), pairs: pairs ?? 10_000, rtol: rtol ?? 1e-3,
-      atol: atol ?? 1e-3, seed: seed ?? 0, rounds: rounds ?? 1, samples: samples ?? 1000,
+      model: .init(path: original, checksum: flow.checksum), pairs: pairs ?? 10_000,
+      pairSteps: rtol == nil && atol == nil ? 10 : nil, rtol: rtol ?? 1e-3, atol: atol ?? 1e-3,
+      seed: seed ?? 0, rounds: rounds ?? 1, samples: samples ?? 1000,
       batchSize: batchSize ?? record.settings.batchSize,
       learningRate: learningRate ?? record.settings.learningRate, steps: record.settings.steps,
       classes: try label.classes(for: flow), guidance: flow.classCount.map { _ in flow.guidance })
@@ -207,6 +214,11 @@ struct ReflowCommand: ParsableCommand {
       try requireUnchanged(name, given, recorded, in: "the rounds were")
     }
     try check("pairs", pairs, plan.pairs)
+    if let pairSteps = plan.pairSteps, rtol != nil || atol != nil {
+      throw ConfigurationError(
+        "--\(rtol == nil ? "atol" : "rtol") is of RK45, but the pairs were made by \(pairSteps) steps of eab3; leave it out"
+      )
+    }
     try check("rtol", rtol, plan.rtol)
     try check("atol", atol, plan.atol)
     try check("seed", seed, plan.seed)

@@ -1,5 +1,7 @@
 import Files
+import Flow
 import Foundation
+import Sampling
 import Training
 
 /// `reflow.json`: what the rounds of a reflow have in common, with every setting resolved.
@@ -12,6 +14,9 @@ struct ReflowPlan: Codable {
   /// The flow of the beginning.
   var model: RunRecord.InitialWeights
   var pairs: Int
+  /// Of `eab3` on the `logit` grid, which makes the pairs; nil where RK45 does, as in plans from before it could be chosen.
+  var pairSteps: Int?
+  /// Of RK45, which measures the flows in any case.
   var rtol: Double
   var atol: Double
   var seed: UInt64
@@ -33,11 +38,17 @@ struct ReflowPlan: Codable {
 
   var trainingPairs: Int { pairs - max(1, pairs / 20) }
 
+  /// What takes noise to the pairs' images.
+  var solver: Solver {
+    pairSteps.map { .multistep(.exponentialAdamsBashforth3, steps: $0, grid: .logit) }
+      ?? .adaptive(rtol: rtol, atol: atol)
+  }
+
   func origin(round: Int, model: UInt32) -> ReflowPairs.Origin {
     .init(
       model: model, seed: seed, first: round * Self.largestCount,
-      solver: "rk45, rtol \(rtol), atol \(atol), control sample", classes: classes,
-      guidance: guidance(round: round))
+      solver: pairSteps == nil ? "rk45, rtol \(rtol), atol \(atol), control sample" : "\(solver)",
+      classes: classes, guidance: guidance(round: round))
   }
 
   /// Of the flow that a round's pairs come from: those after the first have learnt what guidance made of it.
@@ -75,6 +86,7 @@ extension ReflowPlan {
     let wholeNumbers = [
       ("rounds", rounds, 1...Self.largestRound), ("pairs", pairs, 2...Self.largestCount),
       ("samples", samples, 64...1_000_000), ("steps", steps, 1...1_000_000_000),
+      ("pair_steps", pairSteps ?? 1, 1...1_000_000),
     ]
     for (name, value, range) in wholeNumbers where !range.contains(value) {
       return "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)"

@@ -63,8 +63,7 @@ struct ReflowRun {
     ) { numbers in
       let samples = try source.solving {
         try source.sample(
-          numbers, seed: plan.seed, solver: .adaptive(rtol: plan.rtol, atol: plan.atol),
-          labels: origin.labels(numbers), on: pool
+          numbers, seed: plan.seed, solver: plan.solver, labels: origin.labels(numbers), on: pool
         ) { share in
           let pairs = numbers.lowerBound - origin.first + Int(share * Double(numbers.count))
           try progress.show(
@@ -100,6 +99,8 @@ struct ReflowRun {
     settings.batchSize = plan.batchSize
     settings.learningRate = plan.learningRate
     settings.seed = plan.seed
+    // For one step from the noise (Lee et al. 2024; `docs/recipes.md`).
+    (settings.times, settings.loss) = (.noiseEnd, .pseudoHuber)
     // The pairs' images are no bytes that noise could hide the steps of.
     settings.dequantize = false
     try settings.validate()

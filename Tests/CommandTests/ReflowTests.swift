@@ -104,6 +104,26 @@ import Testing
     }
   }
 
+  /// Where no tolerance is given, few steps make the pairs; the round learns at the noise, by a loss that forgives.
+  @Test func pairsByFewSteps() throws {
+    try withTemporaryDirectory { directory in
+      try makeRun(in: directory)
+      let options = Self.options.filter { !["--rtol", "--atol", "0.1"].contains($0) }
+      let made = try Command.run(["reflow", "run"] + options, in: directory)
+      #expect(made.status == 0, "\(made.errors)")
+      #expect(made.errors.contains("10.0 evaluations each"), "\(made.errors)")
+      func read(_ path: String) throws -> [String: Any] {
+        try object(String(contentsOfFile: directory + "/run/reflow/" + path, encoding: .utf8))
+      }
+      #expect(try read("reflow.json")["pair_steps"] as? Int == 10)
+      let settings = try #require(try read("round-1/run.json")["settings"] as? [String: Any])
+      #expect(settings["times"] as? String == "noise-end" && settings["loss"] as? String == "pseudo-huber")
+      let other = try Command.run(
+        ["reflow", "run", "--dataset", "data", "--resume", "--atol", "0.1"], in: directory)
+      #expect(other.status == 78 && other.errors.contains("10 steps of eab3"), "\(other.errors)")
+    }
+  }
+
   /// The plan of the rounds is a file that may have been damaged: each number is looked at before it is used.
   @Test func numbersThatCannotBeInThePlanAreNamed() throws {
     try withTemporaryDirectory { directory in

@@ -65,6 +65,36 @@ import Testing
     }
   }
 
+  /// √(m + c²) − c, from far outside c to deep inside.
+  @Test(arguments: [1, 1e-3, 1e-5] as [Float]) func pseudoHuber(scale: Float) {
+    let velocity = Self.floats(20, seed: 4)
+    var prediction = zip(velocity, Self.floats(20, seed: 3)).map { $0 + scale * $1 }
+    func meanSquare() -> Double {
+      FlowMatchingLoss.evaluate(prediction: prediction.span, velocity: velocity.span, total: 20)
+    }
+    var gradient = Array(repeating: Float.nan, count: 20)
+    var span = gradient.mutableSpan
+    FlowMatchingLoss.gradient(
+      prediction: prediction.span, velocity: velocity.span, total: 20,
+      slope: FlowMatchingLoss.pseudoHuberSlope(meanSquare: meanSquare()), into: &span)
+    let root = (meanSquare() + 1e-6).squareRoot()
+    for i in 0..<20 {
+      let exact = Double(prediction[i] - velocity[i]) / (20 * root)
+      #expect(abs(Double(gradient[i]) - exact) < 1e-6 * abs(exact) + 1e-12)
+    }
+    guard scale == 1 else { return }
+    for i in 0..<20 {
+      let (h, value) = (Float(0.0078125), prediction[i])
+      func loss(at moved: Float) -> Double {
+        prediction[i] = moved
+        defer { prediction[i] = value }
+        return (meanSquare() + 1e-6).squareRoot() - 1e-3
+      }
+      let difference = (loss(at: value + h) - loss(at: value - h)) / Double(2 * h)
+      #expect(abs(Double(gradient[i]) - difference) < 1e-5)
+    }
+  }
+
   @Test func partsAddUpToTheMean() {
     let prediction = Self.floats(30, seed: 5)
     let velocity = Self.floats(30, seed: 6)

@@ -139,5 +139,15 @@ extension MultistepMethod: CustomTestStringConvertible {
       let backward = grid.times(steps: steps, from: 1, to: 0)
       #expect(zip(backward, times.reversed()).allSatisfy { abs($0 - $1) < 1e-15 })
     }
+    // Equal steps of the logarithm, whose ends are the interval's.
+    let times = TimeGrid.logit.times(steps: steps, from: 0, to: 1)
+    let logits = times.map { log(($0 + 0.05) / (1.02 - $0)) }
+    #expect(times.first == 0 && times.last == 1)
+    for i in logits.indices {
+      let expected = logits[0] + Double(i) / Double(steps) * (logits[steps] - logits[0])
+      #expect(abs(logits[i] - expected) < 1e-12)
+    }
+    let backward = TimeGrid.logit.times(steps: steps, from: 1, to: 0)
+    #expect(zip(backward, times.reversed()).allSatisfy { abs($0 - $1) < 1e-15 })
   }
 }

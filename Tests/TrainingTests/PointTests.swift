@@ -197,6 +197,55 @@ import Training
     #expect(abs(integral - 1) < 0.03, "integral \(integral)")
   }
 
+  // MARK: As reflow trains
+
+  /// The first half of a batch is at t = 0, the others one in each of as many equal parts.
+  @Test(arguments: [1, 2, 7, 12]) func timesAtTheNoise(count: Int) {
+    let batch = Batch(
+      source: PointExamples(.moons), rows: Array(repeating: 0, count: count)[...], seed: 3,
+      draws: .training(step: 5), times: .noiseEnd)
+    let numbers = Arena(count: 4)
+    let (noise, data) = (numbers.all.part(0, length: 2), numbers.all.part(1, length: 2))
+    for index in 0..<count {
+      let time = Double(batch.draw(index, noise: numbers.mutable(noise), data: numbers.mutable(data)))
+      let start = Double(2 * index - count) / Double(count)
+      #expect(time >= max(0, start) && time <= max(0, start + 2 / Double(count)))
+      #expect(time < 1)
+    }
+  }
+
+  /// Along its own gradient, the mean pseudo-Huber loss rises as the gradient is long.
+  @Test func gradientOfThePseudoHuberLoss() {
+    let network = MLP(MLP.Configuration())
+    let parameters = network.initialParameters(seed: 2)
+    let engine = LossEngine(
+      network: network, pool: WorkerPool(threadCount: 2), maximumBatchSize: 37, loss: .pseudoHuber)
+    let batch = Batch(
+      source: PointExamples(.moons), rows: Array(repeating: 0, count: 37)[...], seed: 3, draws: .heldOut,
+      times: .noiseEnd)
+    func loss() -> Double {
+      engine.parametersChanged(parameters)
+      return engine.exampleLosses(batch, parameters: parameters)
+        .reduce(0) { $0 + ($1 + 1e-6).squareRoot() - 1e-3 } / 37
+    }
+    engine.parametersChanged(parameters)
+    let (meanSquare, length) = engine.lossAndGradient(batch, parameters: parameters)
+    #expect(meanSquare == engine.loss(batch, parameters: parameters))
+    let gradient = Weights(copying: engine.gradient)
+    func lossMoved(by distance: Double) -> Double {
+      func move(_ distance: Double) {
+        var values = parameters.mutable(parameters.all)
+        let g = gradient[gradient.all]
+        for i in values.indices { values[i] += Float(distance * Double(g[i]) / length) }
+      }
+      move(distance)
+      defer { move(-distance) }
+      return loss()
+    }
+    let slope = (lossMoved(by: 0.01) - lossMoved(by: -0.01)) / 0.02
+    #expect(length > 0.01 && abs(slope - length) < 0.01 * length, "\(slope), \(length)")
+  }
+
   // MARK: Likelihood by simulation
 
   private func likelihoodLoss(
