@@ -79,7 +79,7 @@ def main():
             largest = max(largest, difference)
             print(f"{row['solver']:12} {name:10} {ours:22.15g} {other:22.15g}  {difference:.1e}")
     print(f"largest relative difference {largest:.1e}, allowed {LIMIT:.0e}")
-    sys.exit(largest > LIMIT)
+    sys.exit(int(largest > LIMIT))  # numpy's False is no 0 to sys.exit
 
 
 if __name__ == "__main__":
