@@ -8,8 +8,8 @@ public enum TimeGrid: String, Sendable, CaseIterable {
   /// σ = (1 − t)/t from 80 down to 0.002: short steps near the noise, and near the data. As facebookresearch/flow_matching
   /// takes it for its images, but for the first time, which is 0 here.
   case edm
-  /// The same formula over σ from 20 down to 0.02, which serves few steps better (`docs/recipes.md`): the first one then ends
-  /// at t = 0.048, the last begins at 0.98.
+  /// The same formula over σ from 20 down to 0.02, which serves few steps better on MNIST, but not on Fashion-MNIST
+  /// (`docs/recipes.md`): the first one then ends at t = 0.048, the last begins at 0.98.
   case fineEnds = "fine-ends"
   /// Equal steps of log((t + 0.05)/(1.02 − t)), which is the logarithm of signal over noise with a little added to both, so
   /// that it is finite at both ends. Of ten steps the first ends at t = 0.046, the last begins at 0.98, and those between
