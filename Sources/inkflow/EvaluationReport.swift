@@ -175,8 +175,7 @@ extension TimeGrid {
     switch self {
     case .uniform: color
     case .edm: 0.5 * color + SIMD3(repeating: 0.45)
-    case .fineEnds: 0.6 * color
-    case .logit: 0.35 * color
+    case .logit: 0.6 * color
     }
   }
 }

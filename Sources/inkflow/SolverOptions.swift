@@ -45,7 +45,7 @@ struct SolverOptions: ParsableArguments {
 
   @Option(
     help:
-      "Where these steps lie: uniform, or with short ones near the noise and near the data: logit, which serves few steps best, fine-ends, or edm, whose are shortest. (default: uniform)"
+      "Where these steps lie: uniform, or with short ones near the noise and near the data: logit, which serves few steps best, or edm, whose are shortest. (default: uniform)"
   )
   var grid: TimeGrid?
 

@@ -452,7 +452,7 @@ import Training
         (["sample", "run", "--output", "a.png", "--trajectory", "a.png"], 64, "same file"),
         (["sample", "run", "--solver", "rk45", "--steps", "3"], 64, "--steps"),
         (["sample", "run", "--grid", "edm"], 64, "--grid"),
-        (["sample", "run", "--solver", "ab2", "--grid", "fine"], 64, "fine-ends"),
+        (["sample", "run", "--solver", "ab2", "--grid", "fine"], 64, "logit"),
         (["sample", "run", "--solver", "heun", "--noise", "1"], 64, "--noise goes with sde"),
         (["sample", "run", "--solver", "sde", "--noise", "nan"], 64, "--noise"),
         (["sample", "run", "--solver", "sde", "--noise", "-1"], 64, "--noise"),

@@ -97,7 +97,7 @@ import Testing
   }
 
   @Test func sampleAloneHasTheSameBits() throws {
-    let solver = Solver.stochastic(noise: 1.5, steps: 6, grid: .fineEnds)
+    let solver = Solver.stochastic(noise: 1.5, steps: 6, grid: .logit)
     var random = TestRandom(seed: 5)
     let noise = random.normals(40)
     var (field, together) = (mixture, noise)
