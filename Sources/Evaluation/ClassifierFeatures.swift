@@ -42,6 +42,22 @@ public struct ClassifierFeatures: Sendable {
     }
   }
 
+  /// The name of each class, by its label.
+  ///
+  /// - Throws: `ConfigurationError` where the data can't have a classifier.
+  @discardableResult public static func classes(
+    _ train: ImageDataset, _ test: ImageDataset
+  ) throws(ConfigurationError) -> [String] {
+    let classes = try train.classes(beside: test, for: "evaluate's classifier")
+    guard train.height % ImageClassifier.sideMultiple == 0, train.width % ImageClassifier.sideMultiple == 0
+    else {
+      throw ConfigurationError(
+        "'\(train.name)' has images of \(train.height)×\(train.width); the classifier, in whose features images are "
+          + "compared, takes sides that are multiples of \(ImageClassifier.sideMultiple); resize the images")
+    }
+    return classes
+  }
+
   /// Trains a classifier, or reads the one that was trained before.
   ///
   /// - Parameters:
@@ -54,13 +70,7 @@ public struct ClassifierFeatures: Sendable {
     train: ImageDataset, test: ImageDataset, keptIn directory: String, on pool: WorkerPool,
     progress: (Double) throws -> Void = { _ in }, note: (String) -> Void = { _ in }
   ) throws {
-    let classes = try train.classes(beside: test, for: "evaluate's classifier")
-    guard train.height % ImageClassifier.sideMultiple == 0, train.width % ImageClassifier.sideMultiple == 0
-    else {
-      throw ConfigurationError(
-        "'\(train.name)' has images of \(train.height)×\(train.width); the classifier, in whose features images are "
-          + "compared, takes sides that are multiples of \(ImageClassifier.sideMultiple); resize the images")
-    }
+    let classes = try Self.classes(train, test)
     let network = ImageClassifier(
       shape: ImageShape(height: train.height, width: train.width, channels: train.channels),
       classCount: classes.count)

@@ -11,12 +11,26 @@ public struct LabelledSheet: Sendable {
   public let columns: [String]
   /// To the left of the sheet, each beside an equal part of its height.
   public let rows: [String]
+  /// Below each cell, in reading order; nil for none.
+  public let captions: Captions?
 
-  public init(title: String, _ sheet: PNGImage, columns: [String], rows: [String]) {
+  /// Texts of a row's columns, and those of the next row.
+  public struct Captions: Sendable {
+    public let texts: [String]
+    /// Pixels of the sheet around and between its cells, in which the texts stand: at least 20.
+    public let gap: Int
+
+    public init(_ texts: [String], gap: Int) { (self.texts, self.gap) = (texts, gap) }
+  }
+
+  public init(
+    title: String, _ sheet: PNGImage, columns: [String], rows: [String], captions: Captions? = nil
+  ) {
     self.title = title
     self.sheet = sheet
     self.columns = columns
     self.rows = rows
+    self.captions = captions
   }
 
   /// The sheet with its labels as an SVG file's content.
@@ -44,6 +58,18 @@ public struct LabelledSheet: Sendable {
       body += SVG.text(label, x: left - 8, y: y + 4.5, anchor: "end")
     }
     body += SVG.image(sheet, x: left, y: top, width: width, height: height)
+    if let captions, !columns.isEmpty {
+      let gap = Double(captions.gap)
+      let (across, down) = ((width - gap) / Double(columns.count), (height - gap) / Double(rows.count))
+      for (index, text) in captions.texts.enumerated() {
+        let (row, column) = index.quotientAndRemainder(dividingBy: columns.count)
+        // The sheet's ground is dark on any screen.
+        body += SVG.text(
+          text, x: left + (gap + Double(2 * column + 1) * across) / 2,
+          y: top + Double(row + 1) * down + gap / 2 + 4.5,
+          attributes: " style=\"fill:#e4e5e9\"")
+      }
+    }
     return SVG.document(width: pictureWidth, height: top + height + 12, title: title, text: text, body)
   }
 

@@ -126,7 +126,7 @@ struct EvaluateCommand: ParsableCommand {
       whenInterrupted: "what was drawn so far is kept in \(directory); the same command goes on")
     let session = try EvaluationSession(
       source, count: count, train: train, test: test, ofClass: label,
-      classifierIn: Self.directory(of: dataset), directory: directory, pool: threads.pool, &progress)
+      dataset: dataset, directory: directory, pool: threads.pool, &progress)
     let all = (0..<seeds).map { seed &+ UInt64($0) }
     let found = try (solver.isEmpty ? [.standard] : solver).map { choice in
       try session.found(choice, seeds: all, &progress)
@@ -203,11 +203,5 @@ struct EvaluateCommand: ParsableCommand {
       )
     }
     return .flow(flow, labels: labels)
-  }
-
-  /// Where a data set's files lie, and so its classifier.
-  private static func directory(of dataset: String) -> String {
-    (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(dataset)
-      ? "datasets".appendingPath(dataset) : dataset
   }
 }

@@ -63,22 +63,14 @@ struct EvaluationSession {
   }
 
   /// - Parameters:
-  ///   - dataset: where the classifier lies, or is kept.
+  ///   - dataset: as the command line names it.
   ///   - ofClass: the class of train and test images that are compared; nil for all.
   init(
     _ source: EvaluationSource, count: Int, train: ImageDataset, test: ImageDataset, ofClass label: Int?,
-    classifierIn dataset: String, directory: String, pool: WorkerPool, _ progress: inout ProgressLine
+    dataset: String, directory: String, pool: WorkerPool, _ progress: inout ProgressLine
   ) throws {
     (self.source, self.count, self.directory, self.pool) = (source, count, directory, pool)
-    // It is trained anew after an interruption.
-    var training = ProgressLine(whenInterrupted: "nothing is kept of the classifier; run the command again")
-    let classifier = try ClassifierFeatures(
-      train: train, test: test, keptIn: dataset, on: pool,
-      progress: {
-        try training.show(
-          "training the classifier, once for this data set, \(Int(100 * $0)) %", fraction: $0)
-      },
-      note: { Terminal.note("note: \($0)") })
+    let classifier = try ClassifierFeatures(train: train, test: test, of: dataset, on: pool)
     let check = { try progress.show("scoring training images, for the floor", fraction: 0) }
     let classified = try classifier.classify(test.pixels, on: pool, check: check)
     let labels = (test.labels ?? []).map(Int.init)
@@ -96,10 +88,7 @@ struct EvaluationSession {
     reference = try QualityReference(
       ofClass.map { classified.images($1) } ?? classified, classCount: classifier.classCount, on: pool,
       check: check)
-    let order = Philox(seed: 0, purpose: .resampling, step: .max).permutation(train.count)
-    let size = train.imageSize
-    let some = order.prefix(count).flatMap { train.pixels[Int($0) * size..<(Int($0) + 1) * size] }
-    floor = try Self.scored(some, nil, classifier, reference, pool, check: check)
+    floor = try Self.scored(train.some(count), nil, classifier, reference, pool, check: check)
     nearestHeldOut = try NearestImages(to: test.pixels, in: train, on: pool) {
       try progress.show("nearest training images of the test images, \(Int(100 * $0)) %", fraction: $0)
     }
@@ -168,11 +157,40 @@ struct EvaluationSession {
   }
 }
 
+extension ClassifierFeatures {
+  /// Trains the classifier of a data set, or reads the one that is kept beside it.
+  ///
+  /// - Parameters:
+  ///   - dataset: as the command line names it.
+  ///   - goingOn: what to do after an interruption.
+  init(
+    train: ImageDataset, test: ImageDataset, of dataset: String, on pool: WorkerPool,
+    goingOn: String = "run the command again"
+  ) throws {
+    let isNamed = (ImageDataset.downloadable + [SyntheticStrokes.name]).contains(dataset)
+    // It is trained anew after an interruption.
+    var training = ProgressLine(whenInterrupted: "nothing is kept of the classifier; \(goingOn)")
+    try self.init(
+      train: train, test: test, keptIn: isNamed ? "datasets".appendingPath(dataset) : dataset, on: pool,
+      progress: {
+        try training.show(
+          "training the classifier, once for this data set, \(Int(100 * $0)) %", fraction: $0)
+      },
+      note: { Terminal.note("note: \($0)") })
+  }
+}
+
 extension ImageDataset {
-  fileprivate func numbers(ofClass label: Int) -> [Int] { (0..<count).filter { labels?[$0] == UInt8(label) } }
+  func numbers(ofClass label: Int) -> [Int] { (0..<count).filter { labels?[$0] == UInt8(label) } }
+
+  /// The pixels of images drawn from all, to be scored as if they were samples.
+  func some(_ number: Int) -> [UInt8] {
+    let order = Philox(seed: 0, purpose: .resampling, step: .max).permutation(count)
+    return order.prefix(number).flatMap { pixels[Int($0) * imageSize..<(Int($0) + 1) * imageSize] }
+  }
 
   /// The images of these numbers, at least one.
-  fileprivate func images(_ numbers: [Int]) -> ImageDataset {
+  func images(_ numbers: [Int]) -> ImageDataset {
     ImageDataset(
       name: name, split: split,
       pixels: numbers.flatMap { pixels[$0 * imageSize..<($0 + 1) * imageSize] }, height: height,

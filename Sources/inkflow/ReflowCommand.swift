@@ -99,7 +99,7 @@ struct ReflowCommand: ParsableCommand {
     }
     let record = try source.readRecord()
     // All that could be missing at the end is looked for at the beginning: images, and the loss of RUN.
-    let data = try images(of: record)
+    let (name, train, test) = try images(of: record)
     _ = try StepMetrics.lastHeldOut(of: source)
     let directory = output ?? original.appendingPath("reflow")
     let flow = try label.guide(openFlow(original))
@@ -109,6 +109,8 @@ struct ReflowCommand: ParsableCommand {
         remedy: "restore the run.json that belongs to them")
     }
     let plan = try plan(in: directory, record, flow)
+    let obstacle = ReflowJudge.obstacle(train, test, plan)
+    if let obstacle { Terminal.note("the report will have no distances: \(obstacle)") }
     let pool = threads.pool
     var flows = [ReflowReport.Source(name: "1-RF", run: source)]
     for number in 1...plan.rounds {
@@ -117,14 +119,18 @@ struct ReflowCommand: ParsableCommand {
       try round.complete(on: pool, report: json ? { Terminal.note($0) } : { try Terminal.print($0) })
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
+    let judge = try obstacle == nil ? ReflowJudge(train, test, dataset: name, plan, on: pool) : nil
     let report = try ReflowReport(
-      of: flows, plan: plan, data: data, dataset: record.dataset.name, on: pool, directory: directory
+      of: flows, plan: plan, shape: train.shape, dataset: record.dataset.name, judge: judge, on: pool,
+      directory: directory
     ).report
     try Terminal.print(report, json: json)
   }
 
-  /// The images that RUN was trained on.
-  private func images(of record: RunRecord) throws -> (train: ImageDataset, test: ImageDataset) {
+  /// The images that RUN was trained on, and the name by which they were found.
+  private func images(of record: RunRecord) throws -> (
+    name: String, train: ImageDataset, test: ImageDataset
+  ) {
     guard let name = dataset ?? ImageDataset.names.first(where: { $0 == record.dataset.name }) else {
       throw ConfigurationError(
         "'\(original)' was trained on \(record.dataset.name), whose place its run.json doesn't say; pass --dataset "
@@ -143,7 +149,7 @@ struct ReflowCommand: ParsableCommand {
         "'\(name)' is not the data that '\(original)' was trained on (by size or checksum); name the same data by "
           + "--dataset")
     }
-    return (train, test)
+    return (name, train, test)
   }
 
   private func plan(in directory: String, _ record: RunRecord, _ flow: TrainedFlow) throws -> ReflowPlan {

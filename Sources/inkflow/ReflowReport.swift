@@ -1,3 +1,4 @@
+import Evaluation
 import Files
 import Foundation
 import Imagery
@@ -19,27 +20,17 @@ struct ReflowReport {
 
   private(set) var report = Report()
 
+  /// - Parameter judge: nil for a report without distances.
   init(
-    of sources: [Source], plan: ReflowPlan, data: (train: ImageDataset, test: ImageDataset), dataset: String,
+    of sources: [Source], plan: ReflowPlan, shape: ImageShape, dataset: String, judge: ReflowJudge?,
     on pool: WorkerPool, directory: String
   ) throws {
-    let (train, test) = data
-    var reason: String?
-    if train.imageSize > PixelSpace.largestDimension {
-      reason =
-        "images of \(train.imageSize) numbers are too large for their covariance; at most "
-        + "\(PixelSpace.largestDimension)"
-    } else if plan.classes?.count == 1 {
-      reason = "the pairs are of one class, and the test images of all"
-    }
-    if let reason { Terminal.note("no distances: \(reason)") }
-    let space = reason == nil ? PixelSpace(train: train, test: test) : nil
-    var picture = ReflowPicture(shape: train.shape)
+    var picture = ReflowPicture(shape: shape)
     let rows = try sources.enumerated().map { index, source in
       var flow = try openFlow(source.run.path)
       if plan.classes != nil { flow = try flow.guided(by: plan.guidance(round: index + 1)) }
-      let (row, images) = try flow.solving { try Self.row(source, flow, plan, space, pool) }
-      picture.append(images)
+      let (row, images, distances) = try flow.solving { try Self.row(source, flow, plan, judge, pool) }
+      picture.append(images, distances)
       return row
     }
     report.add("flows", rows)
@@ -51,12 +42,7 @@ struct ReflowReport {
     report.add("classes", plan.classes, as: plan.classes?.map(\.text).joined(separator: ", "))
     report.add("guidance", plan.guidance)
     report.add("solvers", Self.solvers, as: "")
-    report.add("components", space?.components.count)
-    report.add(
-      "frechet_distance_of_training_images",
-      space.map { space in
-        space.distance(of: (0..<min(plan.samples, train.count)).flatMap { train.normalized($0) })
-      }, digits: 2)
+    report.add("frechet_floor", judge?.floor.frechet, digits: 3)
     let path = directory.appendingPath("reflow.svg")
     report.add("picture", path)
     report.notes = [
@@ -64,11 +50,10 @@ struct ReflowReport {
       "held out loss: of the first flow on test images, of the others on pairs that were held out",
       "evaluations: of rk45 for an image",
     ]
-    if space != nil {
+    if judge != nil {
       report.notes.append(
-        "frechet distances: of samples by \(Self.solvers.joined(separator: ", ")) from the test images, squared, by "
-          + "mean and covariance of principal components of the pixels (no FID); as many training images have the "
-          + "distance above")
+        "frechet distances: of samples by \(Self.solvers.joined(separator: ", ")) from the test images, in the features "
+          + "of evaluate's classifier (no FID); the floor is that of as many training images")
     }
     try picture.sheet(flows: sources.map(\.name), solvers: Self.solvers).write(
       to: path,
@@ -80,10 +65,10 @@ struct ReflowReport {
       directory.appendingPath("report.json"), Array(try report.json.utf8) + [10])
   }
 
-  /// One flow's figures, and its samples by each solver.
+  /// One flow's figures, its samples by each solver, and their distances.
   private static func row(
-    _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ space: PixelSpace?, _ pool: WorkerPool
-  ) throws -> (Report, [Samples]) {
+    _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ judge: ReflowJudge?, _ pool: WorkerPool
+  ) throws -> (Report, [Samples], [Double]?) {
     var progress = ProgressLine(
       whenInterrupted: "all rounds are complete; the same command with --resume makes the report")
     func show(_ solver: String) -> (Double) throws -> Void {
@@ -101,7 +86,9 @@ struct ReflowReport {
       progress: show("rk45"))
     images.append(solved)
     let mean = MeanEstimate(straightness)
-    let distances = space.map { space in images.map { space.distance(of: $0.values) } }
+    let scores = try judge.map { judge in
+      try zip(images, solvers).map { try judge.scores($0.pixels, progress: show($1)) }
+    }
     var row = Report()
     row.add("name", source.name)
     row.add("run", source.run.path, as: "")
@@ -109,11 +96,64 @@ struct ReflowReport {
     row.add("straightness", mean.mean, digits: 4)
     row.add("straightness_error", mean.standardError, digits: 4)
     row.add("held_out_loss", try StepMetrics.lastHeldOut(of: source.run)?.heldOutLoss, digits: 4)
-    row.add(
-      "frechet_distances", distances,
-      as: distances?.map { Terminal.fixed($0, 2) }.joined(separator: " "))
+    let distances = scores?.map(\.frechet)
+    func text(_ numbers: [Double]?) -> String? {
+      numbers?.map { Terminal.fixed($0, 3) }.joined(separator: " ")
+    }
+    row.add("frechet_distances", distances, as: text(distances))
+    let errors = scores?.map(\.frechetError)
+    row.add("frechet_errors", errors, as: text(errors))
     row.add("evaluations", MeanEstimate(solved.evaluations.map { Double($0) }).mean, digits: 1)
-    return (row, images)
+    return (row, images, distances)
+  }
+}
+
+/// Compares samples of a flow with test images, as `evaluate` does: with all of them, or those of the pairs' classes.
+struct ReflowJudge {
+  /// Of as many training images, as if they were samples.
+  let floor: QualityScores
+  private let classifier: ClassifierFeatures
+  private let reference: QualityReference
+  private let pool: WorkerPool
+
+  /// Why there can be no distances; nil where there can.
+  static func obstacle(_ train: ImageDataset, _ test: ImageDataset, _ plan: ReflowPlan) -> String? {
+    do { try ClassifierFeatures.classes(train, test) } catch { return "\(error)" }
+    let least = QualityReference.smallestCount
+    for data in [train, test] {
+      let count = numbers(data, plan).count
+      if count < least { return "'\(data.name)' has \(count) images to compare with, and needs \(least)" }
+    }
+    return nil
+  }
+
+  /// - Parameter dataset: as the command line names it.
+  init(
+    _ train: ImageDataset, _ test: ImageDataset, dataset: String, _ plan: ReflowPlan, on pool: WorkerPool
+  ) throws {
+    let goingOn = "the same command with --resume makes the report"
+    let classifier = try ClassifierFeatures(
+      train: train, test: test, of: dataset, on: pool, goingOn: goingOn)
+    (self.classifier, self.pool) = (classifier, pool)
+    let check = { try Interruption.check(goingOn) }
+    reference = try QualityReference(
+      classifier.classify(test.images(Self.numbers(test, plan)).pixels, on: pool, check: check),
+      classCount: classifier.classCount, on: pool, check: check)
+    let known = train.images(Self.numbers(train, plan))
+    floor = try reference.scores(
+      of: classifier.classify(known.some(plan.samples), on: pool, check: check), check: check)
+  }
+
+  /// Images of the classes that the pairs go through.
+  private static func numbers(_ data: ImageDataset, _ plan: ReflowPlan) -> [Int] {
+    guard let classes = plan.classes else { return Array(0..<data.count) }
+    return classes.flatMap { data.numbers(ofClass: $0) }
+  }
+
+  /// - Parameter pixels: [count, height, width, channels].
+  func scores(_ pixels: [UInt8], progress: (Double) throws -> Void) throws -> QualityScores {
+    let check = { try progress(1) }
+    return try reference.scores(of: classifier.classify(pixels, on: pool, check: check), check: check)
   }
 }
 
@@ -122,12 +162,14 @@ private struct ReflowPicture {
   private static let imagesPerCell = 8
   let shape: ImageShape
   private var cells: [PNGImage] = []
+  private var captions: [String] = []
   private var columns = 1
 
   init(shape: ImageShape) { self.shape = shape }
 
-  /// Adds a row: images of each solver.
-  mutating func append(_ samples: [Samples]) {
+  /// Adds a row: images of each solver, and their distances.
+  mutating func append(_ samples: [Samples], _ distances: [Double]?) {
+    captions += (distances ?? []).map { Terminal.fixed($0, 3) }
     columns = samples.count
     cells += samples.map { samples in
       let some = Array(samples.values.prefix(Self.imagesPerCell * shape.count))
@@ -137,11 +179,13 @@ private struct ReflowPicture {
   }
 
   func sheet(flows: [String], solvers: [String]) -> LabelledSheet {
+    let gap = captions.isEmpty ? 16 : 24
     let cell = ImageShape(height: cells[0].height, width: cells[0].width, channels: shape.channels)
     return LabelledSheet(
-      title: "Samples of each flow, by solver",
+      title: "Samples of each flow, by solver"
+        + (captions.isEmpty ? "" : ", and their distance from test images"),
       ContactSheet.image(
-        pixels: cells.flatMap(\.pixels), of: cell, columns: columns, padding: 16, scale: 1),
-      columns: solvers, rows: flows)
+        pixels: cells.flatMap(\.pixels), of: cell, columns: columns, padding: gap, scale: 1),
+      columns: solvers, rows: flows, captions: captions.isEmpty ? nil : .init(captions, gap: gap))
   }
 }

@@ -13,13 +13,19 @@ import Testing
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
   /// Images of 8×8, small enough for many solves.
-  private func makeRun(in directory: String) throws {
+  ///
+  /// - Parameter hasLabels: of three classes, which the classifier of the report's distances learns.
+  private func makeRun(in directory: String, hasLabels: Bool = false) throws {
     try FileManager.default.createDirectory(atPath: directory + "/data", withIntermediateDirectories: false)
-    for (prefix, count) in [("train", 60), ("t10k", 20)] {
+    for (prefix, count) in [("train", 80), ("t10k", 20)] {
       let pixels = (0..<count * 64).map { UInt8(truncatingIfNeeded: $0 * $0 / 7 % 251 * ($0 / 64 % 3)) }
       try IDXFile.write(
         IDXArray(dimensions: [count, 8, 8], bytes: pixels),
         to: "\(directory)/data/\(prefix)-images-idx3-ubyte")
+      if !hasLabels { continue }
+      try IDXFile.write(
+        IDXArray(dimensions: [count], bytes: (0..<count).map { UInt8($0 % 3) }),
+        to: "\(directory)/data/\(prefix)-labels-idx1-ubyte")
     }
     let trained = try Command.run(
       ["train", "data", "--output", "run", "--preset", "tiny", "--steps", "10", "--batch-size", "8"],
@@ -29,37 +35,51 @@ import Testing
 
   @Test func roundsResumeAndReport() throws {
     try withTemporaryDirectory { directory in
-      try makeRun(in: directory)
+      try makeRun(in: directory, hasLabels: true)
       let straight = try Command.run(
         ["reflow", "run", "--rounds", "2", "--output", "straight", "--json"] + Self.options, in: directory)
       #expect(straight.status == 0, "\(straight.errors)")
       let report = try object(straight.output)
       #expect(
         Set(report.keys) == [
-          "dataset", "samples", "seed", "rtol", "atol", "solvers", "components",
-          "frechet_distance_of_training_images", "flows", "picture",
+          "dataset", "samples", "seed", "rtol", "atol", "solvers", "frechet_floor", "flows", "picture",
         ])
       let flows = try #require(report["flows"] as? [[String: Any]])
+      let svg = String(decoding: try bytes(directory + "/straight/reflow.svg"), as: UTF8.self)
       #expect(flows.map { $0["name"] as? String } == ["1-RF", "2-RF", "3-RF"])
       for flow in flows {
         #expect(try #require(flow["straightness"] as? Double) >= 0)
         #expect(try #require(flow["held_out_loss"] as? Double) > 0)
-        #expect((flow["frechet_distances"] as? [Double])?.count == 5)
+        let distances = try #require(flow["frechet_distances"] as? [Double])
+        #expect(distances.count == 5 && (flow["frechet_errors"] as? [Double])?.count == 5)
+        // In the picture below their samples.
+        for distance in distances { #expect(svg.contains(">\(String(format: "%.3f", distance))</text>")) }
         #expect(
           Set(flow.keys) == [
             "name", "run", "checkpoint", "straightness", "straightness_error", "held_out_loss",
-            "frechet_distances", "evaluations",
+            "frechet_distances", "frechet_errors", "evaluations",
           ])
       }
       #expect((try #require(flows[1]["run"] as? String)).hasSuffix("straight/round-1"))
       #expect(try bytes(directory + "/straight/report.json") == Data(straight.output.utf8))
-      let svg = String(decoding: try bytes(directory + "/straight/reflow.svg"), as: UTF8.self)
+      // The same figures as 'evaluate' has, here of one Euler step of the last flow.
+      let evaluated = try Command.run(
+        ["evaluate", "straight/round-2", "data", "--solver", "euler:1", "--count", "64", "--json"],
+        in: directory)
+      #expect(evaluated.status == 0, "\(evaluated.errors)")
+      let found = try object(evaluated.output)
+      let result = try #require((found["results"] as? [[String: Any]])?.first)
+      let last = try #require(flows.last)
+      for (ours, theirs) in [("frechet_distances", "frechet"), ("frechet_errors", "frechet_error")] {
+        #expect((last[ours] as? [Double])?.first == result[theirs] as? Double)
+      }
+      #expect(report["frechet_floor"] as? Double == result["frechet_floor"] as? Double)
       for label in ["1-RF", "3-RF", "euler 1", "rk45"] { #expect(svg.contains(">\(label)</text>")) }
       let link = try #require(svg.firstMatch(of: /href="data:image\/png;base64,([^"]*)"/))
       let data = try #require(Data(base64Encoded: String(link.1)))
       let picture = try PNGImage.decode([UInt8](data))
-      // Cells of 4 by 2 images, 64 wide with 1 between them; 5 by 3 cells with 16 between them.
-      #expect(picture.width == 5 * (4 * 65 + 1 + 16) + 16 && picture.height == 3 * (2 * 65 + 1 + 16) + 16)
+      // Cells of 4 by 2 images, 64 wide with 1 between them; 5 by 3 cells with 24 between them.
+      #expect(picture.width == 5 * (4 * 65 + 1 + 24) + 24 && picture.height == 3 * (2 * 65 + 1 + 24) + 24)
 
       // Killed once the first part of the first round is there.
       let process = try Command.start(["reflow", "run", "--output", "reflow"] + Self.options, in: directory)
@@ -112,6 +132,7 @@ import Testing
       let made = try Command.run(["reflow", "run"] + options, in: directory)
       #expect(made.status == 0, "\(made.errors)")
       #expect(made.errors.contains("10.0 evaluations each"), "\(made.errors)")
+      #expect(made.errors.contains("no distances") && made.errors.contains("no labels"), "\(made.errors)")
       func read(_ path: String) throws -> [String: Any] {
         try object(String(contentsOfFile: directory + "/run/reflow/" + path, encoding: .utf8))
       }

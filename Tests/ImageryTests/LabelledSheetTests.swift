@@ -28,6 +28,23 @@ import Testing
     #expect(try scratch.names == ["a.PNG", "a.svg"])
   }
 
+  /// In the gap below the cell, which they begin and end with.
+  @Test func captionsStandBelowTheirCells() throws {
+    // Two rows of three cells of 40×30 with gaps of 20.
+    let sheet = LabelledSheet(
+      title: "", PNGImage(width: 200, height: 120, channels: 1, pixels: noise(24_000)),
+      columns: ["x", "y", "z"], rows: ["1", "2"], captions: .init((0..<6).map { "c\($0)" }, gap: 20))
+    let root = try parseXML(sheet.svg())
+    let image = try #require(root.all("image").first)
+    let (left, top) = (try image.number("x"), try image.number("y"))
+    for index in 0..<6 {
+      let caption = try #require(root.all("text").first { $0.text == "c\(index)" })
+      #expect(try caption.number("x") == left + 40 + 60 * Double(index % 3))
+      let gap = top + 50 * Double(index / 3 + 1)
+      #expect(try (gap + 10...gap + 20).contains(caption.number("y")))
+    }
+  }
+
   @Test func labelsStandBesideWhatTheyName() throws {
     let root = try parseXML(sheet.svg())
     let image = try #require(root.all("image").first)

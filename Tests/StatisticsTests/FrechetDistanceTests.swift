@@ -49,51 +49,6 @@ import Testing
     }
   }
 
-  /// The variances are the covariance's largest eigenvalues, and projections have just these variances.
-  @Test(arguments: [(60, 5), (12, 12), (30, 20)])
-  func principalComponents(dimension n: Int, count: Int) {
-    var random = TestRandom(seed: 21)
-    let samples = (0..<100).map { _ in
-      random.normals(n).enumerated().map { Float($1 / Double(1 + $0 % 7) + Double($0 % 3)) }
-    }
-    var covariance = Covariance(dimension: n)
-    for sample in samples { covariance.add(sample.span) }
-    let components = PrincipalComponents(covariance, count: count)
-    let largest = symmetricEigenvalues(of: covariance.matrix, dimension: n).reversed().prefix(count)
-    #expect(difference(components.variances, largest) < 1e-6)
-    var projected = Covariance(dimension: count)
-    for sample in samples {
-      let coordinates = components.project(sample.span)
-      projected.add(coordinates.span)
-    }
-    #expect(projected.mean.allSatisfy { abs($0) < 1e-6 })
-    let matrix = projected.matrix
-    for i in 0..<count {
-      for j in 0..<count {
-        #expect(abs(matrix[i * count + j] - (i == j ? components.variances[i] : 0)) < 1e-4)
-      }
-    }
-  }
-
-  /// Three samples have two directions; the others that are asked for are orthonormal all the same.
-  @Test func moreComponentsThanVariance() {
-    var random = TestRandom(seed: 22)
-    var covariance = Covariance(dimension: 50)
-    for _ in 0..<3 {
-      let sample = random.normals(50).map { Float($0) }
-      covariance.add(sample.span)
-    }
-    let components = PrincipalComponents(covariance, count: 10)
-    #expect(components.variances[1] > 1 && components.variances.dropFirst(2).allSatisfy { $0 < 1e-9 })
-    let d = components.directions
-    for i in 0..<10 {
-      for j in 0...i {
-        let product = (0..<50).reduce(0) { $0 + d[i * 50 + $1] * d[j * 50 + $1] }
-        #expect(abs(product - (i == j ? 1 : 0)) < 1e-12)
-      }
-    }
-  }
-
   /// Where the covariances commute, the distance is |μ₁ − μ₂|² + Σ (√λ₁ − √λ₂)².
   ///
   /// The root of an eigenvalue that is zero but for rounding, 1e-16, is 1e-8.

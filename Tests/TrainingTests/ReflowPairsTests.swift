@@ -257,16 +257,4 @@ import Training
       #expect(record.lossScale.meanField < record.lossScale.zeroField)
     }
   }
-
-  /// Training images are not as far from the test images as noise is, and a set has no distance from itself.
-  @Test func pixelSpace() {
-    let train = SyntheticStrokes.make(count: 300, split: .train)
-    let test = SyntheticStrokes.make(count: 200, split: .test)
-    let space = PixelSpace(train: train, test: test, count: 12)
-    let same = (0..<test.count).flatMap { test.normalized($0) }
-    #expect(space.distance(of: same) < 1e-6)
-    let others = space.distance(of: (0..<200).flatMap { train.normalized($0) })
-    let grey = space.distance(of: Array(repeating: 0, count: 200 * 784))
-    #expect(others > 1e-3 && others < grey / 10)
-  }
 }
