@@ -135,7 +135,7 @@ extension Solver: CustomStringConvertible {
   }
 
   private static func description(_ method: String, _ steps: Int, _ grid: TimeGrid) -> String {
-    "\(method), \(steps) steps\(grid == .uniform ? "" : ", \(grid.description) grid")"
+    "\(method), \(steps) step\(steps == 1 ? "" : "s")\(grid == .uniform ? "" : ", \(grid.description) grid")"
   }
 }
 

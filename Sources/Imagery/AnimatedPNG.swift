@@ -1,10 +1,10 @@
 import Files
 
 /// Pictures of one size shown one after the other, over and over, in one file: APNG (PNG specification, third
-/// edition, sections 4.9 and 11.3.6). Whatever knows PNG but not APNG shows the first frame.
+/// edition, sections 4.9 and 11.3.6). Whatever knows PNG but not APNG shows the last frame, where these films arrive.
 ///
-/// Every frame is encoded as a PNG file, whose compressed data is then taken over: as IDAT for the first, as
-/// fdAT for the others.
+/// Every frame is encoded as a PNG file, whose compressed data is then taken over: that of the last one as IDAT, which is no
+/// part of the film, and all as fdAT.
 public struct AnimatedPNG: Equatable, Sendable {
   public let frames: [PNGImage]
   public let secondsPerFrame: Double
@@ -35,27 +35,21 @@ public struct AnimatedPNG: Equatable, Sendable {
   ///
   /// - Throws: if a side exceeds libpng's limit of a million pixels.
   public func encoded(text: [(key: String, value: String)] = []) throws(PNGError) -> [UInt8] {
-    var file: [UInt8] = []
+    let still = try frames[frames.count - 1].encoded(text: text)
+    let chunks = PNGChunks.chunks(of: still)
+    let head = chunks.prefix { $0.type != "IDAT" }
+    var file = Array(still[..<(head.last?.range.upperBound ?? 0)])
+    // 0 plays: without end.
+    file += PNGChunks.chunk("acTL", UInt32(frames.count).bigEndianBytes + UInt32(0).bigEndianBytes)
+    for chunk in chunks where chunk.type == "IDAT" { file += still[chunk.range] }
     // fcTL and fdAT are numbered together.
     var sequence: UInt32 = 0
     for index in frames.indices {
-      let png = try frames[index].encoded(text: index == 0 ? text : [])
-      let chunks = PNGChunks.chunks(of: png)
-      let data = chunks.filter { $0.type == "IDAT" }
-      if index == 0 {
-        file += png[..<chunks[0].range.lowerBound]
-        for chunk in chunks.prefix(while: { $0.type != "IDAT" }) { file += png[chunk.range] }
-        // 0 plays: without end.
-        file += PNGChunks.chunk("acTL", UInt32(frames.count).bigEndianBytes + UInt32(0).bigEndianBytes)
-      }
+      let png = try index == frames.count - 1 ? still : frames[index].encoded()
       file += control(frame: index, sequence: &sequence)
-      for chunk in data {
-        if index == 0 {
-          file += png[chunk.range]
-        } else {
-          file += PNGChunks.chunk("fdAT", sequence.bigEndianBytes + png[chunk.data])
-          sequence += 1
-        }
+      for chunk in PNGChunks.chunks(of: png) where chunk.type == "IDAT" {
+        file += PNGChunks.chunk("fdAT", sequence.bigEndianBytes + png[chunk.data])
+        sequence += 1
       }
     }
     return file + PNGChunks.chunk("IEND", [])

@@ -67,6 +67,8 @@ struct InspectCommand: ParsableCommand {
     report.add("seed", "\(record.settings.seed)")
     report.add("optimizer", record.settings.optimizer?.rawValue)
     report.add("precision", record.settings.precision?.rawValue)
+    report.add("times", record.settings.times.rawValue)
+    report.add("loss", record.settings.loss?.rawValue)
     report.add("build", record.build)
     report.add(record.lossScale)
     report.add(record.network, classes: record.dataset.classes)

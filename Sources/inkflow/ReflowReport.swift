@@ -50,10 +50,11 @@ struct ReflowReport {
       "held out loss: of the first flow on test images, of the others on pairs that were held out",
       "evaluations: of rk45 for an image",
     ]
-    if judge != nil {
+    if let judge {
       report.notes.append(
         "frechet distances: of samples by \(Self.solvers.joined(separator: ", ")) from the test images, in the features "
-          + "of evaluate's classifier (no FID); the floor is that of as many training images")
+          + "of evaluate's classifier (no FID); the floor is that of \(judge.floorCount) training images, and a distance "
+          + "depends on how many they are")
     }
     try picture.sheet(flows: sources.map(\.name), solvers: Self.solvers).write(
       to: path,
@@ -110,8 +111,9 @@ struct ReflowReport {
 
 /// Compares samples of a flow with test images, as `evaluate` does: with all of them, or those of the pairs' classes.
 struct ReflowJudge {
-  /// Of as many training images, as if they were samples.
+  /// Of training images, as if they were samples: as many, if there are so many.
   let floor: QualityScores
+  let floorCount: Int
   private let classifier: ClassifierFeatures
   private let reference: QualityReference
   private let pool: WorkerPool
@@ -140,8 +142,9 @@ struct ReflowJudge {
       classifier.classify(test.images(Self.numbers(test, plan)).pixels, on: pool, check: check),
       classCount: classifier.classCount, on: pool, check: check)
     let known = train.images(Self.numbers(train, plan))
+    floorCount = min(plan.samples, known.count)
     floor = try reference.scores(
-      of: classifier.classify(known.some(plan.samples), on: pool, check: check), check: check)
+      of: classifier.classify(known.some(floorCount), on: pool, check: check), check: check)
   }
 
   /// Images of the classes that the pairs go through.

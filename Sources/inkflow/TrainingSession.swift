@@ -35,10 +35,11 @@ struct TrainingSession {
         let mean = lastLosses.reduce(0, +) / Double(lastLosses.count)
         let done = metrics.step - firstStep
         let left = watch.seconds / Double(done) * Double(steps - metrics.step)
+        // A narrow terminal cuts the end off: what is asked for most comes first.
         try progress.show(
-          "step \(metrics.step)/\(steps)  epoch \(metrics.epoch + 1)  mean loss \(Terminal.fixed(mean, 4))\(explained(mean))  "
-            + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))  "
-            + "\(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  \(Terminal.duration(left)) left",
+          "step \(metrics.step)/\(steps)  \(Terminal.duration(left)) left  mean loss \(Terminal.fixed(mean, 4))"
+            + "\(explained(mean))  \(Terminal.fixed(metrics.imagesPerSecond, 0)) images/s  epoch \(metrics.epoch + 1)  "
+            + "gradient \(Terminal.fixed(metrics.gradientNorm, 3))",
           fraction: Double(metrics.step) / Double(steps))
       case .epoch(let metrics, let sheet):
         heldOutLoss = metrics.heldOutLoss
