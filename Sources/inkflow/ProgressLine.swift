@@ -6,7 +6,8 @@ struct ProgressLine {
   /// What is kept when the work is interrupted, and how to go on; nil for work that looks for interruptions itself.
   private let whenInterrupted: String?
   private var lastShown = ContinuousClock.now
-  private var hasShown = false
+  /// Whether something was shown whose end was not.
+  private var isOpen = false
   private let interval: Duration = Terminal.isInteractive ? .milliseconds(200) : .seconds(10)
 
   init(whenInterrupted: String? = Interruption.nothingWritten) {
@@ -18,8 +19,8 @@ struct ProgressLine {
   mutating func show(_ text: @autoclosure () -> String, fraction: Double) throws(RunError) {
     if let whenInterrupted { try Interruption.check(whenInterrupted) }
     let now = ContinuousClock.now
-    guard now - lastShown >= interval || hasShown && fraction >= 1 else { return }
-    (lastShown, hasShown) = (now, true)
+    guard now - lastShown >= interval || isOpen && fraction >= 1 else { return }
+    (lastShown, isOpen) = (now, fraction < 1)
     guard Terminal.isInteractive else { return Terminal.note(text()) }
     let filled = Int((min(max(fraction, 0), 1) * 20).rounded())
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)

@@ -88,7 +88,11 @@ struct ReflowReport {
     images.append(solved)
     let mean = MeanEstimate(straightness)
     let scores = try judge.map { judge in
-      try zip(images, solvers).map { try judge.scores($0.pixels, progress: show($1)) }
+      try zip(images, solvers).map { images, solver in
+        try judge.scores(images.pixels) {
+          try progress.show("report: scoring \(source.name), \(solver)", fraction: 0)
+        }
+      }
     }
     var row = Report()
     row.add("name", source.name)
@@ -153,10 +157,11 @@ struct ReflowJudge {
     return classes.flatMap { data.numbers(ofClass: $0) }
   }
 
-  /// - Parameter pixels: [count, height, width, channels].
-  func scores(_ pixels: [UInt8], progress: (Double) throws -> Void) throws -> QualityScores {
-    let check = { try progress(1) }
-    return try reference.scores(of: classifier.classify(pixels, on: pool, check: check), check: check)
+  /// - Parameters:
+  ///   - pixels: [count, height, width, channels].
+  ///   - check: is called often; what it throws ends the work.
+  func scores(_ pixels: [UInt8], check: () throws -> Void) throws -> QualityScores {
+    try reference.scores(of: classifier.classify(pixels, on: pool, check: check), check: check)
   }
 }
 

@@ -39,6 +39,8 @@ import Testing
       let straight = try Command.run(
         ["reflow", "run", "--rounds", "2", "--output", "straight", "--json"] + Self.options, in: directory)
       #expect(straight.status == 0, "\(straight.errors)")
+      // Progress is a line every ten seconds, and one at an end.
+      #expect(straight.errors.split(separator: "\n").count < 40, "\(straight.errors)")
       let report = try object(straight.output)
       #expect(
         Set(report.keys) == [
