@@ -17,8 +17,9 @@ struct ReflowCommand: ParsableCommand {
       inspect take as any other.
 
       At the end, report.json and reflow.svg compare the flows: how straight they are, what they draw in few steps, and \
-      how far that is from the test images, as 'evaluate' measures it by the data's labels. Whatever stops the work, --resume goes on; with a larger --rounds it adds rounds. A round that has begun \
-      keeps its number of steps; --steps, --epochs and --minutes are for those that have not.
+      how far that is from the test images, as 'evaluate' measures it by the data's labels. Whatever stops the work, \
+      --resume goes on; with a larger --rounds it adds rounds. A round that has begun keeps its number of steps; --steps, \
+      --epochs and --minutes are for those that have not.
 
       Of a run with classes, pairs go through them as images of 'sample' do, or are all of the one that --label names. \
       --guidance is for the first round's pairs: the flows after it learn what it made of them.
