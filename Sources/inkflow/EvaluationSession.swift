@@ -181,7 +181,7 @@ extension ClassifierFeatures {
 }
 
 extension ImageDataset {
-  func numbers(ofClass label: Int) -> [Int] { (0..<count).filter { labels?[$0] == UInt8(label) } }
+  fileprivate func numbers(ofClass label: Int) -> [Int] { (0..<count).filter { labels?[$0] == UInt8(label) } }
 
   /// The pixels of images drawn from all, to be scored as if they were samples.
   func some(_ number: Int) -> [UInt8] {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evaluation
 import Files
 import Foundation
 import Imagery
@@ -121,9 +122,11 @@ struct ReflowCommand: ParsableCommand {
       flows.append(.init(name: "\(number + 1)-RF", run: round.run))
     }
     let judge = try obstacle == nil ? ReflowJudge(train, test, dataset: name, plan, on: pool) : nil
+    // In the proportions of the test images, with which they are compared.
+    let labels = plan.classes.map { SampleLabels(as: test, of: $0) ?? SampleLabels(cycling: $0) }
     let report = try ReflowReport(
-      of: flows, plan: plan, shape: train.shape, dataset: record.dataset.name, judge: judge, on: pool,
-      directory: directory
+      of: flows, plan: plan, shape: train.shape, dataset: record.dataset.name, labels: labels, judge: judge,
+      on: pool, directory: directory
     ).report
     try Terminal.print(report, json: json)
   }

@@ -20,16 +20,20 @@ struct ReflowReport {
 
   private(set) var report = Report()
 
-  /// - Parameter judge: nil for a report without distances.
+  /// - Parameters:
+  ///   - labels: of the samples of a conditional flow.
+  ///   - judge: nil for a report without distances.
   init(
-    of sources: [Source], plan: ReflowPlan, shape: ImageShape, dataset: String, judge: ReflowJudge?,
-    on pool: WorkerPool, directory: String
+    of sources: [Source], plan: ReflowPlan, shape: ImageShape, dataset: String, labels: SampleLabels?,
+    judge: ReflowJudge?, on pool: WorkerPool, directory: String
   ) throws {
     var picture = ReflowPicture(shape: shape)
     let rows = try sources.enumerated().map { index, source in
       var flow = try openFlow(source.run.path)
       if plan.classes != nil { flow = try flow.guided(by: plan.guidance(round: index + 1)) }
-      let (row, images, distances) = try flow.solving { try Self.row(source, flow, plan, judge, pool) }
+      let (row, images, distances) = try flow.solving {
+        try Self.row(source, flow, plan, labels, judge, pool)
+      }
       picture.append(images, distances)
       return row
     }
@@ -68,7 +72,8 @@ struct ReflowReport {
 
   /// One flow's figures, its samples by each solver, and their distances.
   private static func row(
-    _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ judge: ReflowJudge?, _ pool: WorkerPool
+    _ source: Source, _ flow: TrainedFlow, _ plan: ReflowPlan, _ labels: SampleLabels?, _ judge: ReflowJudge?,
+    _ pool: WorkerPool
   ) throws -> (Report, [Samples], [Double]?) {
     var progress = ProgressLine(
       whenInterrupted: "all rounds are complete; the same command with --resume makes the report")
@@ -76,7 +81,7 @@ struct ReflowReport {
       { try progress.show($0, of: plan.samples, "images: report, \(source.name), \(solver)") }
     }
     let numbers = 0..<plan.samples
-    let labels = plan.origin(round: 1, model: 0).labels(numbers)
+    let labels = labels?.of(numbers)
     var images = try eulerSteps.map { steps in
       try flow.sample(
         numbers, seed: plan.seed, solver: .fixed(.euler, steps: steps), labels: labels, on: pool,
@@ -153,8 +158,8 @@ struct ReflowJudge {
 
   /// Images of the classes that the pairs go through.
   private static func numbers(_ data: ImageDataset, _ plan: ReflowPlan) -> [Int] {
-    guard let classes = plan.classes else { return Array(0..<data.count) }
-    return classes.flatMap { data.numbers(ofClass: $0) }
+    guard let classes = plan.classes, let labels = data.labels else { return Array(0..<data.count) }
+    return labels.indices.filter { classes.contains(Int(labels[$0])) }
   }
 
   /// - Parameters:
