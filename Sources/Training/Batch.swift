@@ -54,6 +54,7 @@ package struct Batch: Sendable {
     case .independent: Float(u)
     case .stratified: Float(stratified)
     case .noiseEnd: Float(max(0, 2 * stratified - 1))
+    case .mostlyNoiseEnd: Float(max(0, 4 * stratified - 3))
     }
   }
 }

@@ -59,8 +59,11 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     case independent
     /// The same, one in each of batchSize equal parts: the same expectation with less variance.
     case stratified
-    /// The first half of the batch at t = 0, where a single step begins; the others stratified in [0, 1).
+    /// The first half of the batch at t = 0, where a single step begins; the others stratified in [0, 1). Rounds of reflow
+    /// had it before `mostlyNoiseEnd`.
     case noiseEnd = "noise-end"
+    /// The same of the first three quarters.
+    case mostlyNoiseEnd = "mostly-noise-end"
   }
 
   /// Of one image's prediction, with its mean square m over the components.

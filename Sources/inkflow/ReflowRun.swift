@@ -100,7 +100,7 @@ struct ReflowRun {
     settings.learningRate = plan.learningRate
     settings.seed = plan.seed
     // For one step from the noise (Lee et al. 2024; `docs/recipes.md`).
-    (settings.times, settings.loss) = (.noiseEnd, .pseudoHuber)
+    (settings.times, settings.loss) = (.mostlyNoiseEnd, .pseudoHuber)
     // The pairs' images are no bytes that noise could hide the steps of.
     settings.dequantize = false
     try settings.validate()

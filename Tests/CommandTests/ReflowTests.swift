@@ -140,10 +140,11 @@ import Testing
       }
       #expect(try read("reflow.json")["pair_steps"] as? Int == 10)
       let settings = try #require(try read("round-1/run.json")["settings"] as? [String: Any])
-      #expect(settings["times"] as? String == "noise-end" && settings["loss"] as? String == "pseudo-huber")
+      #expect(
+        settings["times"] as? String == "mostly-noise-end" && settings["loss"] as? String == "pseudo-huber")
       let inspected = try Command.run(["inspect", "run/reflow/round-1", "--json"], in: directory)
       let said = try object(inspected.output)
-      #expect(said["times"] as? String == "noise-end" && said["loss"] as? String == "pseudo-huber")
+      #expect(said["times"] as? String == "mostly-noise-end" && said["loss"] as? String == "pseudo-huber")
       let other = try Command.run(
         ["reflow", "run", "--dataset", "data", "--resume", "--atol", "0.1"], in: directory)
       #expect(other.status == 78 && other.errors.contains("10 steps of eab3"), "\(other.errors)")

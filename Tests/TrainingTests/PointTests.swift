@@ -199,17 +199,19 @@ import Training
 
   // MARK: As reflow trains
 
-  /// The first half of a batch is at t = 0, the others one in each of as many equal parts.
-  @Test(arguments: [1, 2, 7, 12]) func timesAtTheNoise(count: Int) {
+  /// The first half or three quarters of a batch are at t = 0, the others one in each of as many equal parts.
+  @Test(arguments: [1, 2, 7, 12], [(TrainingSettings.TimeDraws.noiseEnd, 2), (.mostlyNoiseEnd, 4)])
+  func timesAtTheNoise(count: Int, draws: (TrainingSettings.TimeDraws, inverseShare: Int)) {
+    let (times, inverse) = draws
     let batch = Batch(
       source: PointExamples(.moons), rows: Array(repeating: 0, count: count)[...], seed: 3,
-      draws: .training(step: 5), times: .noiseEnd)
+      draws: .training(step: 5), times: times)
     let numbers = Arena(count: 4)
     let (noise, data) = (numbers.all.part(0, length: 2), numbers.all.part(1, length: 2))
     for index in 0..<count {
       let time = Double(batch.draw(index, noise: numbers.mutable(noise), data: numbers.mutable(data)))
-      let start = Double(2 * index - count) / Double(count)
-      #expect(time >= max(0, start) && time <= max(0, start + 2 / Double(count)))
+      let start = Double(inverse * index - (inverse - 1) * count) / Double(count)
+      #expect(time >= max(0, start) && time <= max(0, start + Double(inverse) / Double(count)))
       #expect(time < 1)
     }
   }
