@@ -89,15 +89,16 @@ package struct GroupNorm: Sendable {
   ///   - weight: γ, [channels]. bias: β, [channels].
   ///   - activates: whether SiLU follows.
   ///   - border: 0, or 1 for a result in its padded plane.
+  ///   - share: which rows of the image to compute, `share.index` of `share.count`.
   ///   - output: of `shape`, or `shape.padded`.
   package func forward(
     _ x: Span<Float>, statistics: Span<Float>, weight: Span<Float>, bias: Span<Float>, activates: Bool,
-    border: Int, into output: consuming MutableSpan<Float>
+    border: Int, share: (index: Int, count: Int) = (0, 1), into output: consuming MutableSpan<Float>
   ) {
     precondition(output.count == (border == 0 ? shape : shape.padded).count)
     normalize(
-      x, statistics, weight, bias, activates: activates, border: border, into: output.pointer, derivative: nil
-    )
+      x, statistics, weight, bias, activates: activates, border: border, share, into: output.pointer,
+      derivative: nil)
   }
 
   /// The forward pass with SiLU into a padded plane, again, and with it what the backward pass needs of SiLU:
@@ -110,23 +111,23 @@ package struct GroupNorm: Sendable {
   ) {
     precondition(output.count == shape.padded.count && derivative.count == shape.count)
     normalize(
-      x, statistics, weight, bias, activates: true, border: 1, into: output.pointer,
+      x, statistics, weight, bias, activates: true, border: 1, (0, 1), into: output.pointer,
       derivative: derivative.pointer)
   }
 
   @inline(__always)
   private func normalize(
     _ x: Span<Float>, _ statistics: Span<Float>, _ weight: Span<Float>, _ bias: Span<Float>, activates: Bool,
-    border: Int, into output: Destination, derivative: Destination?
+    border: Int, _ share: (index: Int, count: Int), into output: Destination, derivative: Destination?
   ) {
     precondition(x.count == shape.count && statistics.count == 2 * channels)
     precondition(weight.count == channels && bias.count == channels)
-    if border == 1 { clearBorder(output, of: shape) }
+    if border == 1 && share.index == 0 { clearBorder(output, of: shape) }
     let (x, mean, gamma, beta) = (x.pointer, statistics.pointer, weight.pointer, bias.pointer)
     let inverseDeviation = mean + channels
     let pitch = (border == 0 ? shape : shape.padded).width * channels
     let one = Lanes(repeating: 1)
-    for row in 0..<shape.height {
+    for row in shape.height * share.index / share.count..<shape.height * (share.index + 1) / share.count {
       forEachVector(channels) { c, width in
         let scale = inverseDeviation.lanes(at: c, count: width) * gamma.lanes(at: c, count: width)
         let mean = mean.lanes(at: c, count: width)

@@ -1,9 +1,10 @@
-/// The format of the numbers that Winograd's products multiply. Their sums, the transforms and all other arithmetic are
-/// Float32 in each, weights and moments too.
+/// The format of the numbers that are multiplied in Winograd's products, in 1×1 convolutions and in attention's linear
+/// layers. Their sums, the transforms and all other arithmetic are Float32 in each, weights and moments too.
 ///
 /// bf16 has Float32's range and 8 significant bits. Whether its products take less time than Float32's depends on the CPU, as
-/// `inkflow bench --precision` tells; on one Xeon they take twice as much (`docs/figures.md`). An output of a convolution is then off by
-/// 2 to 3 % in root mean square, which Winograd's transforms make of the 0.2 % of a rounding (`PrecisionTests`).
+/// `inkflow bench --precision` tells: half on an EPYC, twice as much on one Xeon (`docs/figures.md`). An output of a 3×3
+/// convolution is then off by 2 to 3 % in root mean square, which Winograd's transforms make of the 0.2 % of a rounding
+/// (`PrecisionTests`).
 public enum Precision: String, Codable, Sendable, CaseIterable {
   case float32
   /// Both gradients multiply bf16 numbers; the forward pass stays exact.

@@ -8,7 +8,7 @@ struct AttentionBlock: Sendable {
   private let norm: GroupNorm
   private let normParameters: WeightAndBias
   private let attention: Attention
-  private let toOutput: LinearParameters
+  private let toOutput: LinearLayer
   /// [capacity, 2, channels]
   private let statistics: Slice
   /// [capacity, height, width, channels]: n, q, k, v, and what attention makes of v.
@@ -28,10 +28,14 @@ struct AttentionBlock: Sendable {
     norm = GroupNorm(shape: shape, groupCount: groupCount, eps: eps)
     attention = Attention(tokens: shape.pixels, headCount: channels / width, headWidth: width)
     normParameters = plan.parameters.norm(name + ".group_norm", channels: channels)
-    let toQuery = plan.linear(name + ".to_q", inputChannels: channels, outputChannels: channels)
-    let toKey = plan.linear(name + ".to_k", inputChannels: channels, outputChannels: channels)
-    let toValue = plan.linear(name + ".to_v", inputChannels: channels, outputChannels: channels)
-    toOutput = plan.linear(name + ".to_out.0", inputChannels: channels, outputChannels: channels)
+    func linear(_ part: String) -> LinearLayer {
+      plan.linear(
+        name + part, inputChannels: channels, outputChannels: channels, precision: plan.precision)
+    }
+    let toQuery = linear(".to_q")
+    let toKey = linear(".to_k")
+    let toValue = linear(".to_v")
+    toOutput = linear(".to_out.0")
     statistics = plan.rows(2 * channels)
     normalized = plan.tensor(shape, lifetime: .unit)
     query = plan.tensor(shape, lifetime: .unit)
@@ -46,7 +50,7 @@ struct AttentionBlock: Sendable {
   }
 
   /// Stored, as a new array for each image would be memory from the heap.
-  private let projections: [(LinearParameters, Tensor)]
+  private let projections: [(LinearLayer, Tensor)]
 
   private func statistics(of image: Int) -> Slice {
     statistics.part(image, length: 2 * norm.shape.channels)
@@ -54,29 +58,26 @@ struct AttentionBlock: Sendable {
 
   func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
-    let scratch = pass.workspace.attention
+    let (scratch, rows) = (pass.workspace.attention, pass.count * attention.tokens)
     for image in pass.images {
-      let (x, y, n) = (input[image], output[image], normalized[image])
-      norm.statistics(activations[x], into: activations.mutable(statistics(of: image)))
+      norm.statistics(activations[input[image]], into: activations.mutable(statistics(of: image)))
       norm.forward(
-        activations[x], statistics: activations[statistics(of: image)],
+        activations[input[image]], statistics: activations[statistics(of: image)],
         weight: parameters[normParameters.weight], bias: parameters[normParameters.bias],
-        activates: false, border: 0, into: activations.mutable(n))
-      for (projection, tensor) in projections {
-        linear(
-          activations[n], rows: attention.tokens, weights: parameters[projection.weight],
-          bias: parameters[projection.bias], into: activations.mutable(tensor[image]))
-      }
+        activates: false, border: 0, into: activations.mutable(normalized[image]))
+    }
+    for (projection, tensor) in projections {
+      projection.forward(normalized[pass.images], rows: rows, into: tensor[pass.images], pass)
+    }
+    for image in pass.images {
       attention.forward(
         activations[query[image]], activations[key[image]], activations[value[image]],
         weights: activations.mutable(weights.part(image, length: attention.weightCount)),
         scratch: scratch.mutable(scratch.all),
         into: activations.mutable(mixed[image]))
-      copy(activations[x], into: activations.mutable(y))
-      linear(
-        activations[mixed[image]], rows: attention.tokens, weights: parameters[toOutput.weight],
-        bias: parameters[toOutput.bias], into: activations.mutable(y), accumulates: true)
     }
+    copy(activations[input[pass.images]], into: activations.mutable(output[pass.images]))
+    toOutput.forward(mixed[pass.images], rows: rows, into: output[pass.images], accumulates: true, pass)
   }
 
   /// Writes the input's gradient.
@@ -84,14 +85,11 @@ struct AttentionBlock: Sendable {
     let (activations, gradients) = (pass.activations, pass.gradients)
     let parameterGradients = pass.parameterGradients
     let (scratch, channels) = (pass.workspace.attention, pass.workspace.channels)
-    let rows = attention.tokens
-    for image in pass.images {
-      let (x, n) = (input[image], normalized[image])
-      let (dx, dy, dn) = (input.gradient(image), output.gradient(image), normalized.gradient(image))
-      pass.addGradients(of: toOutput, input: mixed[image], dy, rows: rows)
-      linear(
-        gradients[dy], rows: rows, weights: pass.prepared[toOutput.transposed],
-        into: gradients.mutable(mixed.gradient(image)))
+    let (rows, all) = (pass.count * attention.tokens, pass.images)
+    let (dy, dn) = (output.gradient(all), normalized.gradient(all))
+    toOutput.addGradients(mixed[all], dy, rows: rows, pass)
+    toOutput.inputGradient(dy, rows: rows, into: mixed.gradient(all), pass)
+    for image in all {
       attention.backward(
         activations[query[image]], activations[key[image]], activations[value[image]],
         weights: activations[weights.part(image, length: attention.weightCount)],
@@ -99,20 +97,20 @@ struct AttentionBlock: Sendable {
         scratch: scratch.mutable(scratch.all),
         dq: gradients.mutable(query.gradient(image)), dk: gradients.mutable(key.gradient(image)),
         dv: gradients.mutable(value.gradient(image)))
-      fill(gradients.mutable(dn), with: 0)
-      for (projection, tensor) in projections {
-        pass.addGradients(of: projection, input: n, tensor.gradient(image), rows: rows)
-        linear(
-          gradients[tensor.gradient(image)], rows: rows, weights: pass.prepared[projection.transposed],
-          into: gradients.mutable(dn), accumulates: true)
-      }
+    }
+    for (index, (projection, tensor)) in projections.enumerated() {
+      projection.addGradients(normalized[all], tensor.gradient(all), rows: rows, pass)
+      projection.inputGradient(tensor.gradient(all), rows: rows, into: dn, accumulates: index > 0, pass)
+    }
+    for image in all {
       norm.backward(
-        activations[x], statistics: activations[statistics(of: image)],
-        weight: pass.parameters[normParameters.weight], gradients[dn], derivative: nil,
-        scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
+        activations[input[image]], statistics: activations[statistics(of: image)],
+        weight: pass.parameters[normParameters.weight], gradients[normalized.gradient(image)],
+        derivative: nil, scratch: channels.mutable(Slice(offset: 0, count: 2 * norm.shape.channels)),
         weightGradient: parameterGradients?.mutable(normParameters.weight),
         biasGradient: parameterGradients?.mutable(normParameters.bias),
-        adding: gradients[dy], into: gradients.mutable(dx), accumulates: false)
+        adding: gradients[output.gradient(image)], into: gradients.mutable(input.gradient(image)),
+        accumulates: false)
     }
   }
 }

@@ -13,7 +13,7 @@ struct Embedding: Sendable {
   private let frequencyShift: Double
   private let cosineFirst: Bool
   private let sinusoidCount: Int
-  private let (first, second): (LinearParameters, LinearParameters)
+  private let (first, second): (LinearLayer, LinearLayer)
   private let classes: Slice?
   /// [capacity, sinusoidCount]
   private let sinusoids: Tensor
@@ -47,13 +47,9 @@ struct Embedding: Sendable {
     sinusoidalEmbedding(
       activations[timesteps[0..<count]], frequencyShift: frequencyShift, cosineFirst: cosineFirst,
       into: activations.mutable(sinusoids[all]))
-    linear(
-      activations[sinusoids[all]], rows: count, weights: parameters[first.weight],
-      bias: parameters[first.bias], into: activations.mutable(hidden[all]))
+    first.forward(sinusoids[all], rows: count, into: hidden[all], pass)
     ActivationFunction.silu.apply(activations[hidden[all]], into: activations.mutable(activatedHidden[all]))
-    linear(
-      activations[activatedHidden[all]], rows: count, weights: parameters[second.weight],
-      bias: parameters[second.bias], into: activations.mutable(embedded[all]))
+    second.forward(activatedHidden[all], rows: count, into: embedded[all], pass)
     for image in all {
       if let row = classEmbedding(of: image, pass) {
         add(parameters[row], into: activations.mutable(embedded[image]))
@@ -87,13 +83,11 @@ struct Embedding: Sendable {
         add(gradients[embedded.gradient(image)], into: parameterGradients.mutable(row))
       }
     }
-    pass.addGradients(of: second, input: activatedHidden[all], embedded.gradient(all), rows: count)
-    linear(
-      gradients[embedded.gradient(all)], rows: count, weights: pass.prepared[second.transposed],
-      into: gradients.mutable(activatedHidden.gradient(all)))
+    second.addGradients(activatedHidden[all], embedded.gradient(all), rows: count, pass)
+    second.inputGradient(embedded.gradient(all), rows: count, into: activatedHidden.gradient(all), pass)
     ActivationFunction.silu.multiplyByDerivative(
       activations[hidden[all]], gradients[activatedHidden.gradient(all)],
       into: gradients.mutable(hidden.gradient(all)))
-    pass.addGradients(of: first, input: sinusoids[all], hidden.gradient(all), rows: count)
+    first.addGradients(sinusoids[all], hidden.gradient(all), rows: count, pass)
   }
 }

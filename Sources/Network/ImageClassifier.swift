@@ -32,7 +32,7 @@ package struct ImageClassifier: PlannedNetwork {
   /// The last level's output after the norm, and after SiLU: [microBatchSize, height, width, features].
   private let normalized: Tensor
   private let activated: Tensor
-  private let head: LinearParameters
+  private let head: LinearLayer
 
   private struct Level: Sendable {
     let convolution: ConvolutionLayer
@@ -111,18 +111,14 @@ package struct ImageClassifier: PlannedNetwork {
       addColumnSums(activations[activated[image]], into: activations.mutable(features[image]))
       for i in mean.indices { mean[i] *= share }
     }
-    linear(
-      activations[features[pass.images]], rows: pass.count, weights: parameters[head.weight],
-      bias: parameters[head.bias], into: activations.mutable(output[pass.images]))
+    head.forward(features[pass.images], rows: pass.count, into: output[pass.images], pass)
   }
 
   package func backward(toInput: Bool, _ pass: BackwardPass) {
     let (activations, gradients) = (pass.activations, pass.gradients)
     let dLogits = output.gradient(pass.images)
-    pass.addGradients(of: head, input: features[pass.images], dLogits, rows: pass.count)
-    linear(
-      gradients[dLogits], rows: pass.count, weights: pass.prepared[head.transposed],
-      into: gradients.mutable(features.gradient(pass.images)))
+    head.addGradients(features[pass.images], dLogits, rows: pass.count, pass)
+    head.inputGradient(dLogits, rows: pass.count, into: features.gradient(pass.images), pass)
     let (pixels, width) = (last.shape.pixels, last.shape.channels)
     for image in pass.images {
       // d(mean)/d(pixel) is the same for all of them.

@@ -78,10 +78,8 @@ extension MLP {
         activations[layer.input[all]], gradients[layer.sum.gradient(all)], rows: all.count,
         into: parameterGradients.mutable(layer.parameters.weight))
       pass.addBiasGradient(layer.sum.gradient(values), to: layer.parameters.bias)
-      linear(
-        gradients[layer.sum.gradient(all)], rows: all.count,
-        weights: pass.prepared[layer.parameters.transposed],
-        into: gradients.mutable(layer.input.gradient(all)))
+      layer.parameters.inputGradient(
+        layer.sum.gradient(all), rows: all.count, into: layer.input.gradient(all), pass)
       guard index > 0 else { break }
       let z = layers[index - 1].sum
       activation.multiplyByDerivative(

@@ -47,7 +47,7 @@ package struct MLP: FlowNetwork {
 
   /// A linear layer.
   struct Layer: Sendable {
-    let parameters: LinearParameters
+    let parameters: LinearLayer
     let input: Tensor
     /// z, [rows, out].
     let sum: Tensor
@@ -84,7 +84,7 @@ package struct MLP: FlowNetwork {
   }
 
   package func forward(_ pass: ForwardPass) {
-    let (activations, parameters, rows) = (pass.activations, pass.parameters, pass.images)
+    let (activations, rows) = (pass.activations, pass.images)
     concatenate(
       activations[input[rows]], activations[time[rows]], pixels: rows.count,
       into: activations.mutable(joined[rows]))
@@ -93,9 +93,7 @@ package struct MLP: FlowNetwork {
         activation.apply(
           activations[layers[index - 1].sum[rows]], into: activations.mutable(layer.input[rows]))
       }
-      linear(
-        activations[layer.input[rows]], rows: rows.count, weights: parameters[layer.parameters.weight],
-        bias: parameters[layer.parameters.bias], into: activations.mutable(layer.sum[rows]))
+      layer.parameters.forward(layer.input[rows], rows: rows.count, into: layer.sum[rows], pass)
     }
   }
 
@@ -104,12 +102,10 @@ package struct MLP: FlowNetwork {
     let (activations, gradients, rows) = (pass.activations, pass.gradients, pass.images)
     for (index, layer) in layers.enumerated().reversed() {
       let dz = layer.sum.gradient(rows)
-      pass.addGradients(of: layer.parameters, input: layer.input[rows], dz, rows: rows.count)
+      layer.parameters.addGradients(layer.input[rows], dz, rows: rows.count, pass)
       if index == 0 && !toInput { return }
       let dx = layer.input.gradient(rows)
-      linear(
-        gradients[dz], rows: rows.count, weights: pass.prepared[layer.parameters.transposed],
-        into: gradients.mutable(dx))
+      layer.parameters.inputGradient(dz, rows: rows.count, into: dx, pass)
       guard index > 0 else { break }
       let below = layers[index - 1].sum
       activation.multiplyByDerivative(

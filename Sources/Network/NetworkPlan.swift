@@ -1,12 +1,5 @@
 import Kernels
 
-/// A linear layer's parameters, and its transposed weights among the prepared ones.
-struct LinearParameters: Sendable {
-  let weight: Slice
-  let bias: Slice
-  let transposed: Slice
-}
-
 /// A 3×3 convolution's parameters, and what each pass reads in place of its weights.
 struct ConvolutionParameters: Sendable {
   let weight: Slice
@@ -25,7 +18,7 @@ package struct NetworkPlan: Sendable {
   package private(set) var activations = ArenaPlan()
   package private(set) var gradients = ArenaPlan()
   package let forTraining: Bool
-  /// Of the 3×3 convolutions.
+  /// Of the convolutions, and of attention's linear layers.
   package let precision: Precision
   private var unitActivations = UnitMemory()
   private var unitGradients = UnitMemory()
@@ -95,29 +88,32 @@ package struct NetworkPlan: Sendable {
 
   // MARK: Layers with weights
 
-  /// A linear layer's parameters, and the place of its transposed weights.
-  mutating func linear(_ name: String, inputChannels: Int, outputChannels: Int) -> LinearParameters {
-    transposed(
-      parameters.linear(name, inputChannels: inputChannels, outputChannels: outputChannels), inputChannels,
-      outputChannels)
+  /// A linear layer with its parameters, the places of its prepared weights, and its scratch memory.
+  mutating func linear(
+    _ name: String, inputChannels: Int, outputChannels: Int, precision: Precision = .float32
+  ) -> LinearLayer {
+    prepared(
+      parameters.linear(name, inputChannels: inputChannels, outputChannels: outputChannels),
+      Linear(inputChannels: inputChannels, outputChannels: outputChannels, precision: precision))
   }
 
   /// The same for a 1×1 convolution.
   mutating func pointwise(
     _ name: String, inputChannels: Int, outputChannels: Int
-  ) -> LinearParameters {
-    transposed(
+  ) -> LinearLayer {
+    prepared(
       parameters.convolution(
-        name, inputChannels: inputChannels, outputChannels: outputChannels, kernelSize: 1), inputChannels,
-      outputChannels)
+        name, inputChannels: inputChannels, outputChannels: outputChannels, kernelSize: 1),
+      Linear(inputChannels: inputChannels, outputChannels: outputChannels, precision: precision))
   }
 
-  private mutating func transposed(
-    _ layer: WeightAndBias, _ inputChannels: Int, _ outputChannels: Int
-  ) -> LinearParameters {
-    let place = backwardWeights.reserve(layer.weight.count)
-    preparations.append(.transpose(layer.weight, rows: inputChannels, columns: outputChannels, into: place))
-    return LinearParameters(weight: layer.weight, bias: layer.bias, transposed: place)
+  private mutating func prepared(_ parameters: WeightAndBias, _ kernel: Linear) -> LinearLayer {
+    let forward = kernel.forwardWeightCount.map { forwardWeights.reserve($0) }
+    let backward = backwardWeights.reserve(kernel.backwardWeightCount)
+    preparations.append(.linear(kernel, parameters.weight, forward: forward, backward: backward))
+    scratch.products = max(scratch.products, kernel.scratchCount)
+    return LinearLayer(
+      kernel: kernel, weight: parameters.weight, bias: parameters.bias, forward: forward, backward: backward)
   }
 
   /// A 3×3 convolution's parameters, the places of its prepared weights, and its scratch memory.
@@ -134,13 +130,13 @@ package struct NetworkPlan: Sendable {
     preparations.append(.convolution(convolution, layer.weight, forward: forward, backward: backward))
     needsScratch(for: convolution.input)
     needsScratch(for: convolution.output)
-    scratch.convolution = max(scratch.convolution, convolution.scratchCount)
+    scratch.products = max(scratch.products, convolution.scratchCount)
     return ConvolutionParameters(
       weight: layer.weight, bias: layer.bias, forward: forward, backward: backward)
   }
 
   private enum Preparation: Sendable {
-    case transpose(Slice, rows: Int, columns: Int, into: Slice)
+    case linear(Linear, Slice, forward: Slice?, backward: Slice)
     case convolution(Convolution3x3, Slice, forward: Slice?, backward: Slice)
   }
 
@@ -153,9 +149,12 @@ package struct NetworkPlan: Sendable {
     pool.run(preparations.count, sharing: (preparations, parameters, forward, backward)) { shared, index, _ in
       let (preparations, parameters, forward, backward) = shared
       switch preparations[index] {
-      case .transpose(let weights, let rows, let columns, let place):
+      case .linear(let layer, let weights, let forwardPlace, let backwardPlace):
+        if let forwardPlace {
+          layer.prepareForward(parameters[weights], into: forward.mutable(forwardPlace))
+        }
         guard let backward else { return }
-        transpose(parameters[weights], rows: rows, columns: columns, into: backward.mutable(place))
+        layer.prepareBackward(parameters[weights], into: backward.mutable(backwardPlace))
       case .convolution(let convolution, let weights, let forwardPlace, let backwardPlace):
         if let forwardPlace {
           convolution.prepareForward(parameters[weights], into: forward.mutable(forwardPlace))

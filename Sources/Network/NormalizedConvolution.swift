@@ -24,6 +24,9 @@ struct NormalizedConvolution: Sendable {
   /// The convolution's bias.
   var bias: Slice { convolution.parameters.bias }
 
+  /// Images of fewer numbers are quicker normalised than shared out.
+  private static let sizeWorthSharing = 8192
+
   private func statistics(of image: Int) -> Slice {
     statistics.part(image, length: 2 * norm.shape.channels)
   }
@@ -35,14 +38,18 @@ struct NormalizedConvolution: Sendable {
     _ x: Tensor, bias: (numbers: Weights, slice: Slice), adding addend: Tensor? = nil, into y: Tensor,
     _ pass: ForwardPass
   ) {
-    let padded = pass.workspace.padded
     for image in pass.images {
       norm.statistics(
         pass.activations[x[image]], into: pass.activations.mutable(statistics(of: image)))
-      norm.forward(
-        pass.activations[x[image]], statistics: pass.activations[statistics(of: image)],
-        weight: pass.parameters[normParameters.weight], bias: pass.parameters[normParameters.bias],
-        activates: true, border: 1, into: padded.mutable(convolution.paddedInput(image, pass)))
+      pass.forEachShare(ifLarge: x.shape.count >= Self.sizeWorthSharing, sharing: (self, x, image, pass)) {
+        shared, share, _ in
+        let (layer, x, image, pass) = shared
+        layer.norm.forward(
+          pass.activations[x[image]], statistics: pass.activations[layer.statistics(of: image)],
+          weight: pass.parameters[layer.normParameters.weight],
+          bias: pass.parameters[layer.normParameters.bias], activates: true, border: 1, share: share,
+          into: pass.workspace.padded.mutable(layer.convolution.paddedInput(image, pass)))
+      }
     }
     convolution.forward(bias: bias, adding: addend, into: y, pass)
   }

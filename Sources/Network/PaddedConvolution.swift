@@ -53,7 +53,7 @@ struct PaddedConvolution: Sendable {
     _ y: Tensor, into arena: Arena, _ dx: Slice?, accumulates: Bool, _ pass: BackwardPass
   ) {
     let (padded, paddedGradient) = (pass.workspace.padded, pass.workspace.paddedGradient)
-    let (gradients, scratch) = (pass.gradients, pass.workspace.convolution)
+    let (gradients, scratch) = (pass.gradients, pass.workspace.products)
     let plane = output.padded.count
     for (index, image) in pass.images.enumerated() {
       pad(

@@ -18,7 +18,7 @@ package struct ForwardPass: Sendable {
 
     package init(_ pool: WorkerPool, _ workspaces: [Workspace]) {
       self.pool = pool
-      scratch = workspaces.map(\.convolution)
+      scratch = workspaces.map(\.products)
     }
   }
 
@@ -35,12 +35,14 @@ package struct ForwardPass: Sendable {
 
   /// Runs each share of a layer's work, on all threads if there is a team. `shared` is what they all read, as in
   /// `WorkerPool.run`.
+  ///
+  /// - Parameter isLarge: whether the work is worth the threads' meeting.
   func forEachShare<Shared: Sendable>(
-    sharing shared: Shared,
+    ifLarge isLarge: Bool = true, sharing shared: Shared,
     _ body:
       @escaping @Sendable (_ shared: Shared, _ share: (index: Int, count: Int), _ scratch: Arena) -> Void
   ) {
-    guard let team else { return body(shared, (0, 1), workspace.convolution) }
+    guard let team, isLarge else { return body(shared, (0, 1), workspace.products) }
     team.pool.run(team.pool.threadCount, sharing: Shares(shared: shared, team: team, body: body)) {
       shares, index, worker in
       shares.body(shares.shared, (index, shares.team.pool.threadCount), shares.team.scratch[worker])
@@ -83,15 +85,5 @@ package struct BackwardPass {
   func addBiasGradient(_ dy: Slice, to bias: Slice) {
     guard let parameterGradients else { return }
     addColumnSums(gradients[dy], into: parameterGradients.mutable(bias))
-  }
-
-  /// Adds a linear layer's gradients.
-  ///
-  /// - Parameters: x: [rows, in], among the activations; dy: [rows, out], among the gradients.
-  func addGradients(of layer: LinearParameters, input x: Slice, _ dy: Slice, rows: Int) {
-    guard let parameterGradients else { return }
-    addLinearWeightGradient(
-      activations[x], gradients[dy], rows: rows, into: parameterGradients.mutable(layer.weight))
-    addBiasGradient(dy, to: layer.bias)
   }
 }

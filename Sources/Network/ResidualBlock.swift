@@ -11,8 +11,8 @@ struct ResidualBlock: Sendable {
   private let hidden: Tensor
   private let first: NormalizedConvolution
   private let second: NormalizedConvolution
-  private let timeProjection: LinearParameters
-  private let shortcut: LinearParameters?
+  private let timeProjection: LinearLayer
+  private let shortcut: LinearLayer?
   /// [capacity, out] What h gets beside conv1's products: its bias and the time's share. Of the gradient, the sums of dh.
   private let hiddenBias: Tensor
   /// [capacity, width] SiLU(emb).
@@ -48,35 +48,28 @@ struct ResidualBlock: Sendable {
   func forward(_ pass: ForwardPass) {
     let (activations, parameters) = (pass.activations, pass.parameters)
     let hiddenBias = hiddenBias[pass.images]
-    linear(
-      activations[embedding[pass.images]], rows: pass.count,
-      weights: parameters[timeProjection.weight], bias: parameters[timeProjection.bias],
-      into: activations.mutable(hiddenBias))
+    timeProjection.forward(embedding[pass.images], rows: pass.count, into: hiddenBias, pass)
     addToRows(parameters[first.bias], into: activations.mutable(hiddenBias))
     first.forward(input, bias: (Weights(reading: activations), hiddenBias), into: hidden, pass)
     second.forward(
       hidden, bias: (parameters, second.bias), adding: shortcut == nil ? input : nil, into: output, pass)
     if let shortcut {
-      linear(
-        activations[input[pass.images]], rows: pass.count * input.shape.pixels,
-        weights: parameters[shortcut.weight], bias: parameters[shortcut.bias],
-        into: activations.mutable(output[pass.images]), accumulates: true)
+      shortcut.forward(
+        input[pass.images], rows: pass.count * input.shape.pixels, into: output[pass.images],
+        accumulates: true, pass)
     }
   }
 
   /// - Parameter accumulates: whether the input's gradient holds another's share already.
   func backward(accumulates: Bool, _ pass: BackwardPass) {
-    let gradients = pass.gradients
     let (dx, dy) = (input.gradient(pass.images), output.gradient(pass.images))
     pass.addBiasGradient(dy, to: second.bias)
     second.backward(hidden, output, accumulates: false, pass)
     if pass.parameterGradients != nil { backwardToTime(pass) }
     if let shortcut {
       let rows = pass.count * input.shape.pixels
-      linear(
-        gradients[dy], rows: rows, weights: pass.prepared[shortcut.transposed], into: gradients.mutable(dx),
-        accumulates: accumulates)
-      pass.addGradients(of: shortcut, input: input[pass.images], dy, rows: rows)
+      shortcut.inputGradient(dy, rows: rows, into: dx, accumulates: accumulates, pass)
+      shortcut.addGradients(input[pass.images], dy, rows: rows, pass)
     }
     first.backward(
       input, hidden, adding: shortcut == nil ? output : nil, accumulates: accumulates || shortcut != nil, pass
@@ -92,10 +85,8 @@ struct ResidualBlock: Sendable {
       addColumnSums(gradients[hidden.gradient(image)], into: gradients.mutable(hiddenBias.gradient(image)))
     }
     pass.addBiasGradient(dBias, to: first.bias)
-    pass.addGradients(
-      of: timeProjection, input: embedding[pass.images], dBias, rows: pass.count)
-    linear(
-      gradients[dBias], rows: pass.count, weights: pass.prepared[timeProjection.transposed],
-      into: gradients.mutable(embedding.gradient(pass.images)), accumulates: true)
+    timeProjection.addGradients(embedding[pass.images], dBias, rows: pass.count, pass)
+    timeProjection.inputGradient(
+      dBias, rows: pass.count, into: embedding.gradient(pass.images), accumulates: true, pass)
   }
 }

@@ -10,11 +10,11 @@ struct ScratchPlan: Sendable {
   var channels = 0
   /// `Attention.scratchCount`.
   var attention = 0
-  /// `Convolution3x3.scratchCount`.
-  var convolution = 0
+  /// `Convolution3x3.scratchCount` or `Linear.scratchCount`.
+  var products = 0
 
   /// Of all of a workspace's scratch arenas. `padded` and `plain` are there twice.
-  var trainingSize: Int { 2 * padded + 2 * plain + channels + attention + convolution }
+  var trainingSize: Int { 2 * padded + 2 * plain + channels + attention + products }
 }
 
 /// The memory in which one worker runs a micro-batch, allocated once by a finished plan. Only that worker may touch it.
@@ -30,9 +30,9 @@ package struct Workspace: Sendable {
   let derivative: Arena
   /// [2, channels] Sums of a norm's backward pass.
   let channels: Arena
-  /// `Attention.scratchCount` and `Convolution3x3.scratchCount` floats.
+  /// `Attention.scratchCount` floats, and those of a convolution or a linear layer.
   let attention: Arena
-  let convolution: Arena
+  let products: Arena
 
   /// - Parameter forTraining: whether there will be a backward pass.
   package init(_ plan: NetworkPlan, forTraining: Bool) {
@@ -47,6 +47,6 @@ package struct Workspace: Sendable {
     derivative = arena(plan.scratch.plain, onlyForTraining: true)
     channels = arena(plan.scratch.channels)
     attention = arena(plan.scratch.attention)
-    convolution = arena(plan.scratch.convolution)
+    products = arena(plan.scratch.products)
   }
 }

@@ -88,4 +88,86 @@ import Testing
     }
     #expect(passes(.bfloat16) == passes(.float32))
   }
+
+  // MARK: Linear layers
+
+  /// A linear layer's three passes, of an odd number of rows, of more than become bf16 numbers at a time, and of channels
+  /// that are no whole vectors.
+  static let layers: [(rows: Int, inputs: Int, outputs: Int)] = [
+    (1, 16, 16), (3, 32, 64), (49, 64, 64), (111, 96, 32), (113, 64, 32), (255, 128, 64), (784, 96, 32),
+    (225, 16, 80),
+    (7, 24, 32), (5, 64, 8), (9, 1, 32),
+  ]
+
+  /// y, dx and dw by a layer, and by the reference.
+  private func linearPasses(
+    _ layer: Linear, rows: Int, of numbers: (Int, UInt32) -> [Float]
+  ) -> [(own: Buffer, exact: [Double], accumulates: Bool)] {
+    let (c, o) = (layer.inputChannels, layer.outputChannels)
+    let (x, w) = (Buffer(numbers(rows * c, 1)), Buffer(numbers(c * o, 2)))
+    let (bias, dy) = (Buffer(numbers(o, 3)), Buffer(numbers(rows * o, 4)))
+    let scratch = Buffer(unwritten: layer.scratchCount)
+    let forward = layer.forwardWeightCount.map { Buffer(unwritten: $0) }
+    if let forward { layer.prepareForward(w.span, into: forward.mutable) }
+    let backward = Buffer(unwritten: layer.backwardWeightCount)
+    layer.prepareBackward(w.span, into: backward.mutable)
+
+    let read = forward ?? w
+    let y = Buffer(count: rows * o, accumulates: true)
+    layer.forward(
+      x.span, rows: rows, weights: read.span, bias: bias.span, into: y.mutable, accumulates: true,
+      scratch: scratch.mutable)
+    let dx = Buffer(unwritten: rows * c)
+    layer.inputGradient(
+      dy.span, rows: rows, weights: backward.span, into: dx.mutable, scratch: scratch.mutable)
+    let dw = Buffer(count: c * o, accumulates: true)
+    layer.addWeightGradient(x.span, dy.span, rows: rows, into: dw.mutable, scratch: scratch.mutable)
+
+    func none(_ count: Int) -> [Double] { Array(repeating: 0, count: count) }
+    let transposed = Reference.transpose(w.doubles, rows: c, columns: o)
+    return [
+      (y, Reference.linear(x.doubles, rows: rows, weights: w.doubles, bias: bias.doubles), true),
+      (dx, Reference.linear(dy.doubles, rows: rows, weights: transposed, bias: none(c)), false),
+      (
+        dw,
+        Reference.linear(
+          Reference.transpose(x.doubles, rows: rows, columns: c), rows: c, weights: dy.doubles, bias: none(o)),
+        true
+      ),
+    ]
+  }
+
+  @Test(arguments: layers) func linearLayersOfExactNumbersAreAsExactAsFloat32(
+    rows: Int, inputs: Int, outputs: Int
+  ) {
+    let layer = Linear(inputChannels: inputs, outputChannels: outputs, precision: .bfloat16)
+    for pass in linearPasses(layer, rows: rows, of: { normals($0, index: $1).map { ($0 * 8).rounded() / 8 } })
+    {
+      expect(pass.own, pass.exact, accumulates: pass.accumulates, within: Tolerance.product)
+    }
+  }
+
+  @Test(arguments: layers) func linearLayersErrAsRoundingDoes(rows: Int, inputs: Int, outputs: Int) {
+    let isWhole = inputs % Lanes.scalarCount == 0 && outputs % Lanes.scalarCount == 0
+    let layer = Linear(inputChannels: inputs, outputChannels: outputs, precision: .bfloat16)
+    for pass in linearPasses(layer, rows: rows, of: { normals($0, index: $1) }) {
+      let start = pass.accumulates ? Buffer(count: pass.exact.count, accumulates: true).doubles : nil
+      let error = relativeError(
+        pass.own.doubles, start.map { zip($0, pass.exact).map(+) } ?? pass.exact)
+      #expect(error < (isWhole ? Tolerance.bfloat16Product : Tolerance.sumOverRows))
+      #expect(!isWhole || error > 100 * Tolerance.product, "the products are of bf16 numbers")
+    }
+  }
+
+  @Test func gradientsOfLinearLayersAloneCanBeNarrowed() {
+    func passes(_ precision: Precision) -> [[UInt32]] {
+      linearPasses(
+        Linear(inputChannels: 64, outputChannels: 32, precision: precision), rows: 49,
+        of: { normals($0, index: $1) }
+      ).map(\.own.bits)
+    }
+    let (whole, gradients, none) = (passes(.bfloat16), passes(.bfloat16Gradients), passes(.float32))
+    #expect(gradients[0] == none[0] && gradients[0] != whole[0])
+    #expect(gradients[1...] == whole[1...] && gradients[1] != none[1] && gradients[2] != none[2])
+  }
 }

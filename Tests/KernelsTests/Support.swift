@@ -13,6 +13,8 @@ enum Tolerance {
   static let winograd = 6e-6
   /// The same with factors rounded to bf16, on normal numbers: the rounding of 8 bits, tenfold. Reached: 2.9e-2.
   static let bfloat16Winograd = 4e-2
+  /// One product of bf16 numbers a term, each of them rounded to 8 bits. Reached: 2.5e-3.
+  static let bfloat16Product = 5e-3
   /// Reached: 8e-8.
   static let groupNorm = 2.5e-7
   /// Gradients against finite differences. Reached: 2.0e-6 (a norm's weight), 9e-7 (a convolution), 4e-7 (attention).
