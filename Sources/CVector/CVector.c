@@ -40,6 +40,15 @@ bool inkflow_cpu_is_sufficient(void) {
   return true;
 }
 
+bool inkflow_bfloat16_is_fast(void) {
+#if defined(__AVX512BF16__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
 void inkflow_advise_huge_pages(void *memory, size_t bytes) {
 #if defined(MADV_HUGEPAGE)
   (void)madvise(memory, bytes, MADV_HUGEPAGE);

@@ -23,7 +23,9 @@ package struct Linear: Sendable {
   /// Floats of the weights that `inputGradient` reads.
   package var backwardWeightCount: Int { narrowsGradients ? weightCount / 2 : weightCount }
   /// Floats of working memory for any pass.
-  package var scratchCount: Int { Self.rowsAtATime / 2 * (inputChannels + outputChannels) }
+  package var scratchCount: Int {
+    narrowsForward || narrowsGradients ? Self.rowsAtATime / 2 * (inputChannels + outputChannels) : 0
+  }
 
   /// Rows that become bf16 numbers together: they stay in the first-level cache.
   private static let rowsAtATime = 8 * Contraction.rowsPerTile

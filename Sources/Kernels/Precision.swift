@@ -1,3 +1,5 @@
+import CVector
+
 /// The format of the numbers that are multiplied in Winograd's products, in 1×1 convolutions and in attention's linear
 /// layers. Their sums, the transforms and all other arithmetic are Float32 in each, weights and moments too.
 ///
@@ -10,6 +12,10 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   /// Both gradients multiply bf16 numbers; the forward pass stays exact.
   case bfloat16Gradients = "bfloat16-gradients"
   case bfloat16
+
+  /// `bfloat16` on CPUs where that is faster, else `float32`: what recipe `quick` trains in, as its samples are as good
+  /// either way (`docs/figures.md`).
+  public static var fastest: Precision { inkflow_bfloat16_is_fast() ? .bfloat16 : .float32 }
 
   var narrowsForward: Bool { self == .bfloat16 }
   var narrowsGradients: Bool { self != .float32 }

@@ -89,7 +89,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
     self.steps = steps
     self.seed = seed
     dequantize = false
-    precision = .float32
+    precision = recipe == .quick ? .fastest : .float32
     betas = [0.9, 0.999]
     eps = 1e-8
     weightDecay = 0.01

@@ -101,6 +101,8 @@ struct ReflowRun {
     settings.seed = plan.seed
     // For one step from the noise (Lee et al. 2024; `docs/recipes.md`).
     (settings.times, settings.loss) = (.mostlyNoiseEnd, .pseudoHuber)
+    // What a round's defaults were measured in, whatever the run was trained in.
+    settings.precision = .float32
     // The pairs' images are no bytes that noise could hide the steps of.
     settings.dequantize = false
     try settings.validate()

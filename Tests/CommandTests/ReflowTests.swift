@@ -142,6 +142,7 @@ import Testing
       let settings = try #require(try read("round-1/run.json")["settings"] as? [String: Any])
       #expect(
         settings["times"] as? String == "mostly-noise-end" && settings["loss"] as? String == "pseudo-huber")
+      #expect(settings["learning_rate"] as? Double == 5e-4 && settings["precision"] as? String == "float32")
       let inspected = try Command.run(["inspect", "run/reflow/round-1", "--json"], in: directory)
       let said = try object(inspected.output)
       #expect(said["times"] as? String == "mostly-noise-end" && said["loss"] as? String == "pseudo-huber")

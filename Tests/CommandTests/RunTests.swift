@@ -347,6 +347,22 @@ import Training
     }
   }
 
+  /// Recipe `quick` takes what is faster on this CPU, the others Float32. A round of reflow is in Float32 in any case.
+  @Test func precisionByRecipe() throws {
+    try withTemporaryDirectory { directory in
+      try makeData(in: directory)
+      for (recipe, expected) in [
+        ("quick", Precision.fastest), ("quick-1", .float32), ("rectified-flow", .float32),
+      ] {
+        let trained = try Command.run(
+          train(recipe, steps: 1, threads: 1) + ["--recipe", recipe, "--batch-size", "8"], in: directory)
+        #expect(trained.status == 0, "\(trained.errors)")
+        #expect(try RunDirectory("\(directory)/\(recipe)").readRecord().settings.precision == expected)
+      }
+      #expect(Precision.fastest.isAvailable)
+    }
+  }
+
   /// A precision is a run's for good; how its flow is evaluated is chosen anew. A CPU without bf16 is told so.
   @Test func precisionIsRecordedAndKept() throws {
     try withTemporaryDirectory { directory in
@@ -386,7 +402,8 @@ import Training
         try RunDirectory("\(directory)/\(run)").readRecord().settings.optimizer
       }
       for (run, options) in [
-        ("muon", []), ("adamw", ["--recipe", "quick-1"]), ("chosen", ["--optimizer", "adamw"]),
+        ("muon", []), ("adamw", ["--recipe", "quick-1"]),
+        ("chosen", ["--optimizer", "adamw", "--precision", "float32"]),
       ] {
         let trained = try Command.run(train(run, steps: 2, threads: 1) + options, in: directory)
         #expect(trained.status == 0, "\(trained.errors)")
@@ -478,8 +495,8 @@ import Training
         (["sample", "run", "--precision", "bfloat16-gradients"], 64, "is for training"),
         (["sample", "run", "--precision", "half"], 64, "half"),
         (
-          ["train", "data", "--output", "run", "--resume", "--precision", "bfloat16"], 78,
-          "--precision is bfloat16"
+          ["train", "data", "--output", "run", "--resume", "--precision", "bfloat16-gradients"], 78,
+          "--precision is bfloat16-gradients"
         ),
       ] {
         let result = try Command.run(arguments, in: directory)
