@@ -13,8 +13,8 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   case bfloat16Gradients = "bfloat16-gradients"
   case bfloat16
 
-  /// `bfloat16` on CPUs where that is faster, else `float32`: what recipe `quick` trains in, as its samples are as good
-  /// either way (`docs/figures.md`).
+  /// `bfloat16` on CPUs where that is faster, else `float32`: what recipe `quick` trains in. The distances of its samples after
+  /// equal steps are the same within the error of few seeds (`docs/figures.md`).
   public static var fastest: Precision { inkflow_bfloat16_is_fast() ? .bfloat16 : .float32 }
 
   var narrowsForward: Bool { self == .bfloat16 }

@@ -104,20 +104,14 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
           pointPitch: weightPitch)
       }
     }
-    pairRows(u)
+    pairInputChannels(u)
   }
 
-  /// Makes each two rows of weights, of neighbouring input channels, one of pairs, from the front on.
-  private func pairRows(_ u: Destination) {
+  /// Makes each two rows of weights, of neighbouring input channels, one of pairs, where products are of bf16 numbers.
+  private func pairInputChannels(_ u: Destination) {
     guard narrowsForward else { return }
-    let width = Contraction.columnsPerTile
-    for row in 0..<points.count * weightPitch / (2 * width) {
-      for column in stride(from: 0, to: width, by: laneCount) {
-        let first = u + 2 * row * width + column
-        let pairs = inkflow_pairs(first.lanes(at: 0), first.lanes(at: width))
-        u.store(pairs, at: row * width + column)
-      }
-    }
+    let columns = Contraction.columnsPerTile
+    pairRows(u, rows: points.count * weightPitch / columns, columns: columns, into: u)
   }
 
   /// The same of the flipped, transposed weights of the convolution whose input gradient this one computes:
@@ -139,7 +133,7 @@ struct WinogradConvolution: ConvolutionAlgorithm, InputGradientAlgorithm {
       Winograd.transformWeights(
         transposed + i, pitch: weightPitch, points: points, into: u + i, pointPitch: weightPitch)
     }
-    pairRows(u)
+    pairInputChannels(u)
   }
 
   // MARK: Passes

@@ -10,7 +10,7 @@ struct LinearLayer: Sendable {
   let forward: Slice?
   let backward: Slice
 
-  /// Fewer rows than these are quicker done than shared out.
+  /// Fewer rows than these are not shared out: an estimate of what the threads' meeting costs.
   private static let rowsWorthSharing = 128
 
   /// - Parameters: x: [rows, in], y: [rows, out], among the activations; y is added to if `accumulates`.

@@ -89,6 +89,8 @@ package struct NetworkPlan: Sendable {
   // MARK: Layers with weights
 
   /// A linear layer with its parameters, the places of its prepared weights, and its scratch memory.
+  ///
+  /// - Parameter precision: the embeddings' layers, which have one row an image, are left in Float32.
   mutating func linear(
     _ name: String, inputChannels: Int, outputChannels: Int, precision: Precision = .float32
   ) -> LinearLayer {

@@ -24,7 +24,7 @@ struct NormalizedConvolution: Sendable {
   /// The convolution's bias.
   var bias: Slice { convolution.parameters.bias }
 
-  /// Images of fewer numbers are quicker normalised than shared out.
+  /// Images of fewer numbers are not shared out: an estimate of what the threads' meeting costs.
   private static let sizeWorthSharing = 8192
 
   private func statistics(of image: Int) -> Slice {

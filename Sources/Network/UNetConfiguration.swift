@@ -224,8 +224,8 @@ extension Precision {
     guard isAvailable else {
       throw ConfigurationError(
         "precision \(rawValue) needs a CPU that multiplies bf16 numbers (AVX512_BF16, or NEON's bf16), and a build made "
-          + "there; this build is for \(buildFlavour) without. Pass --precision float32; a run that was begun in it goes on "
-          + "where it was begun")
+          + "there; this build is for \(buildFlavour) without. Pass --precision float32; a run that was "
+          + "begun in \(rawValue) can only be resumed on such a CPU")
     }
   }
 }

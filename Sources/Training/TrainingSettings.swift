@@ -19,7 +19,7 @@ public struct TrainingSettings: Codable, Equatable, Sendable {
   /// Of a conditional network: the share of samples that are told no class, so that the flow can be guided; nil for an
   /// unconditional one.
   public var labelDropout: Double?
-  /// Of the numbers that the network's convolutions multiply; nil, in records from before it could be chosen, is Float32.
+  /// Of the numbers that the network's convolutions and attention multiply; nil, in records from before it could be chosen, is Float32.
   public var precision: Precision?
 
   /// nil, in records from before it could be chosen, is AdamW.

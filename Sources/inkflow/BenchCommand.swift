@@ -37,7 +37,7 @@ struct BenchCommand: ParsableCommand {
   )
   var preset = UNetConfiguration.Preset.small
 
-  @Option(help: "What the convolutions multiply: float32, bfloat16-gradients or bfloat16.")
+  @Option(help: "What convolutions and attention multiply: float32, bfloat16-gradients or bfloat16.")
   var precision = Precision.float32
 
   func validate() throws {

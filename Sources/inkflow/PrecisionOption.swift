@@ -8,7 +8,7 @@ extension Precision: ExpressibleByArgument {}
 struct PrecisionOption: ParsableArguments {
   @Option(
     help:
-      "What the network's convolutions multiply: float32, or bfloat16, which is quicker on some CPUs and less exact."
+      "What the network's convolutions and attention multiply: float32, or bfloat16, which is quicker on some CPUs and less exact."
   )
   var precision = Precision.float32
 

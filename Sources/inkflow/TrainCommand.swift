@@ -76,7 +76,7 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help:
-      "What the network's convolutions multiply: float32, bfloat16, or bfloat16-gradients, where the forward pass stays float32. Sums and weights are float32 in each. (default: bfloat16 with recipe quick on CPUs where that is faster, else float32)"
+      "What the network's convolutions and attention multiply: float32, bfloat16, or bfloat16-gradients, where the forward pass stays float32. Sums and weights are float32 in each. (default: bfloat16 with recipe quick on CPUs where that is faster, else float32)"
   )
   var precision: Precision?
 

@@ -347,7 +347,7 @@ import Training
     }
   }
 
-  /// Recipe `quick` takes what is faster on this CPU, the others Float32. A round of reflow is in Float32 in any case.
+  /// Recipe `quick` takes what is faster on this CPU, the others Float32.
   @Test func precisionByRecipe() throws {
     try withTemporaryDirectory { directory in
       try makeData(in: directory)

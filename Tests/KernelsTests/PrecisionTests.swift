@@ -95,8 +95,7 @@ import Testing
   /// that are no whole vectors.
   static let layers: [(rows: Int, inputs: Int, outputs: Int)] = [
     (1, 16, 16), (3, 32, 64), (49, 64, 64), (111, 96, 32), (113, 64, 32), (255, 128, 64), (784, 96, 32),
-    (225, 16, 80),
-    (7, 24, 32), (5, 64, 8), (9, 1, 32),
+    (225, 16, 80), (7, 24, 32), (5, 64, 8), (9, 1, 32),
   ]
 
   /// y, dx and dw by a layer, and by the reference.

@@ -109,8 +109,8 @@ const char *inkflow_build_flavour(void);
 /// would otherwise die of SIGILL somewhere in the middle of a run.
 bool inkflow_cpu_is_sufficient(void);
 
-/// Whether this CPU multiplies bf16 numbers faster than Float32 ones, as far as was measured: AMD's do since they have the
-/// instruction (twice as fast, on an EPYC); on an Intel Xeon it was slower. Other CPUs were not tried: false.
+/// Whether this CPU multiplies bf16 numbers faster than Float32 ones, as far as is known: AMD's are taken to, as an EPYC
+/// (Zen 4) does it twice as fast; an Intel Xeon was slower. Other makers' were not tried: false.
 bool inkflow_bfloat16_is_fast(void);
 
 /// Asks for the cache line of an address that will be read soon; it need not be a valid one.
